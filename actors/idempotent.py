@@ -1,0 +1,102 @@
+"""One request a key: the ledger around the router."""
+
+import json
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from actors.ports import ActorLost, VaultPort
+from orchestrator.domain import (
+    Clock,
+    DecisionSummary,
+    ErrorType,
+    OperationError,
+    OperationRequest,
+    OperationResult,
+    StoreError,
+)
+from orchestrator.domain.stored_result import result_from_bytes, result_to_bytes
+from orchestrator.vault import Mismatch, Replay, Running, VaultCipher
+
+__all__ = ["IdempotentRequests"]
+
+_RUNNING = OperationError(
+    ErrorType.CONFLICT,
+    "IDEMPOTENCY_KEY_IN_USE",
+    "the first request with this Idempotency-Key is still running; ask again in a moment",
+    retry_after_s=1.0,
+)
+_MISMATCH = OperationError(
+    ErrorType.VALIDATION,
+    "IDEMPOTENCY_KEY_REUSED",
+    "Idempotency-Key: was used with another body before; take a new key",
+)
+
+
+def _refused(request: OperationRequest, error: OperationError) -> OperationResult:
+    return OperationResult(
+        success=False,
+        request_id=request.request_id,
+        operation=request.operation,
+        provider=None,
+        failover_used=False,
+        data=None,
+        error=error,
+        attempts=(),
+        decision=DecisionSummary("none", None, ()),
+    )
+
+
+def _is_kept(result: OperationResult) -> bool:
+    """Successes, final failures and doubts are told again; what may be retried is not."""
+    error = result.error
+    return error is None or not (error.retryable or error.type is ErrorType.CONFLICT)
+
+
+class IdempotentRequests:
+    """Serves requests, each key once.
+
+    Args:
+        execute: the router's.
+        vault: holds the ledger.
+        cipher: seals kept answers, which hold link tokens and account data.
+        clock: wall time.
+
+    """
+
+    def __init__(
+        self,
+        execute: Callable[[OperationRequest], Awaitable[OperationResult]],
+        vault: VaultPort,
+        cipher: VaultCipher,
+        clock: Clock,
+    ) -> None:
+        self._execute = execute
+        self._vault = vault
+        self._cipher = cipher
+        self._clock = clock
+
+    async def execute(self, request: OperationRequest) -> OperationResult:
+        """The answer for this request, or the one that its key was given before."""
+        if request.idempotency_key is None:
+            return await self._execute(request)
+        key = (request.caller_id, request.operation, request.idempotency_key)
+        sealed_for = json.dumps(key)
+        start = await self._vault.begin_idempotent(*key, request.body_mac, self._clock.unix_s())
+        if isinstance(start, Mismatch):
+            return _refused(request, _MISMATCH)
+        if isinstance(start, Running):
+            return _refused(request, _RUNNING)
+        if isinstance(start, Replay):
+            return result_from_bytes(self._cipher.open(start.body, associated=sealed_for))
+        kept = False
+        try:
+            result = await self._execute(request)
+            if _is_kept(result):
+                body = self._cipher.seal(result_to_bytes(result), associated=sealed_for)
+                await self._vault.finish_idempotent(*key, body, self._clock.unix_s())
+                kept = True
+            return result
+        finally:
+            if not kept:
+                with suppress(ActorLost, StoreError):
+                    await self._vault.release_idempotent(*key)

@@ -1,0 +1,138 @@
+"""What routers and provider actors say to each other: frozen, picklable, free of secrets."""
+
+import datetime as dt
+from dataclasses import dataclass, field
+
+from orchestrator.domain import (
+    ErrorScope,
+    ExchangeData,
+    Failure,
+    Lane,
+    Operation,
+    OperationData,
+    OperationError,
+)
+from orchestrator.resilience import HealthSnapshot
+from orchestrator.routing import Rejected
+
+__all__ = [
+    "AccountsCall",
+    "AttemptOrder",
+    "AttemptReply",
+    "Call",
+    "ExchangeCall",
+    "LinkCall",
+    "NotAttempted",
+    "TransactionsCall",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class LinkCall:
+    """Make a link session, or with `repairs` one that mends that connection."""
+
+    space_id: str
+    institution_id: str | None
+    language: str
+    redirect_uri: str | None
+    repairs: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeCall:
+    """Finish a link session."""
+
+    space_id: str
+    link_session_id: str
+    sealed_token: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AccountsCall:
+    """Read a connection's accounts.
+
+    `sibling_account_ids`: where set, at least one of them must be among the answer's accounts,
+    else the connection shows another login and its answer is not given.
+    """
+
+    connection_id: str
+    credential_version: int
+    allow_stale: bool
+    sibling_account_ids: frozenset[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionsCall:
+    """Read a connection's movements; of one account where `account_id` is set.
+
+    `provider_cursor` is the adapter's own, None where this connection has given none.
+    """
+
+    space_id: str
+    connection_id: str
+    credential_version: int
+    allow_stale: bool
+    sibling_account_ids: frozenset[str] | None
+    account_id: str | None
+    start_date: dt.date
+    end_date: dt.date
+    provider_cursor: str | None
+    limit: int
+
+
+Call = LinkCall | ExchangeCall | AccountsCall | TransactionsCall
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptOrder:
+    """One attempt to make, with all that its row in the log will tell of the decision.
+
+    `timeout_s` is a duration from arrival; `deadline_cuts` says that running out of it is the
+    caller's doing and opens nothing.
+    """
+
+    attempt_id: str
+    request_id: str
+    job_id: str | None
+    operation: Operation
+    region: str
+    institution_id: str | None
+    space_hash: str
+    call: Call
+    connection_id: str | None
+    attempt_number: int
+    lane: Lane
+    timeout_s: float
+    deadline_cuts: bool
+    panic: bool
+    waited_s: float
+    failover: bool
+    candidates: tuple[str, ...]
+    eligible: tuple[str, ...]
+    propensity: float | None
+    score: float | None
+    policy: str
+    model_version: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class NotAttempted:
+    """Our own books answered before anything was sent: an exchange done before, or in doubt."""
+
+    answer: ExchangeData | OperationError
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptReply:
+    """How an order ended, and the provider's health afterwards."""
+
+    outcome: OperationData | Failure | Rejected | NotAttempted
+    latency_ms: float
+    waited_ms: float
+    health: HealthSnapshot | None
+    in_doubt: bool = False
+
+    @property
+    def error_scope(self) -> ErrorScope | None:
+        """Scope of the failure, None for a success."""
+        return self.outcome.scope if isinstance(self.outcome, Failure) else None

@@ -1,0 +1,81 @@
+"""Actors by name, and the one place where Ray makes them of plain classes.
+
+None of them claims a CPU: they wait for the network, not for the processor. The class of an actor
+is imported only by whoever makes it, as its imports are heavy.
+"""
+
+from importlib import import_module
+from typing import Any, Final, cast
+
+import ray
+from ray.actor import ActorHandle
+
+from actors.folders import check_same_folder
+
+__all__ = [
+    "ATTEMPT_LOG",
+    "NAMESPACE",
+    "ROUTER",
+    "VAULT",
+    "Handle",
+    "attempt_log_actor",
+    "provider_actor",
+    "provider_actor_name",
+    "router_actor",
+    "vault_actor",
+]
+
+NAMESPACE: Final = "orchestrator"
+VAULT: Final = "vault"
+ATTEMPT_LOG: Final = "attempt-log"
+ROUTER: Final = "router"
+Handle = ActorHandle[Any]
+"""Ray types a handle by its class; ours are typed by the ports in `remote.py`."""
+_MOST_CALLS_AT_ONCE: Final = 4096
+
+
+def provider_actor_name(provider: str) -> str:
+    """The name of a provider's actor."""
+    return f"provider:{provider}"
+
+
+def _named(name: str, module: str, kind: str, *args: object) -> Handle:
+    """The actor of this name, made where it is not there yet."""
+    try:
+        return ray.get_actor(name, namespace=NAMESPACE)
+    except ValueError:
+        check_same_folder()
+    plain = getattr(import_module(module), kind)
+    actor = ray.remote(plain).options(
+        name=name,
+        namespace=NAMESPACE,
+        lifetime="detached",
+        get_if_exists=True,
+        num_cpus=0,
+        max_restarts=-1,
+        # A call in flight at a crash is never run twice: an exchange would be sent again.
+        max_task_retries=0,
+        max_concurrency=_MOST_CALLS_AT_ONCE,
+    )
+    return cast(Handle, actor.remote(*args))
+
+
+def vault_actor() -> Handle:
+    """The vault's actor."""
+    return _named(VAULT, "actors.vault", "VaultActor")
+
+
+def attempt_log_actor() -> Handle:
+    """The attempt log's actor."""
+    return _named(ATTEMPT_LOG, "actors.attempt_log", "AttemptLogActor")
+
+
+def provider_actor(provider: str) -> Handle:
+    """A provider's actor."""
+    name = provider_actor_name(provider)
+    return _named(name, "actors.provider_actor", "ProviderActor", provider)
+
+
+def router_actor() -> Handle:
+    """The named router, for callers without HTTP."""
+    return _named(ROUTER, "actors.router_actor", "RouterActor")

@@ -1,0 +1,177 @@
+"""What the shells ask of the vault and the attempt log, whoever stands behind it.
+
+In production an actor handle stands behind each (`remote.py`); in tests a store in this process.
+Signatures are those of the stores, awaited.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from actors.messages import AttemptOrder, AttemptReply
+from orchestrator.attempt_log import LogStats
+from orchestrator.domain import (
+    CircuitChange,
+    ConnectionAttempt,
+    ConnectionStatus,
+    Json,
+    Operation,
+    OrchestratorError,
+    RequestRecord,
+)
+from orchestrator.identity import AccountKey
+from orchestrator.resilience import HealthSnapshot
+from orchestrator.vault import (
+    ConnectionRecord,
+    ExchangeStart,
+    IdempotencyStart,
+    LinkSession,
+    LinkSessionView,
+    NewConnection,
+    SealedCredential,
+)
+
+__all__ = ["ActorLost", "AttemptLogPort", "LogRow", "ProviderPort", "VaultPort"]
+
+LogRow = ConnectionAttempt | CircuitChange | RequestRecord
+
+
+class AttemptLogPort(Protocol):
+    """The attempt log."""
+
+    async def append(self, rows: Sequence[LogRow]) -> None:
+        """Commit rows; rows that are there already change nothing."""
+        ...
+
+    async def stats(self) -> LogStats:
+        """What the last 24 hours look like."""
+        ...
+
+    async def story(self, request_id: str) -> dict[str, Json] | None:
+        """One request's record and attempts."""
+        ...
+
+    async def query(self, sql: str) -> list[Json]:
+        """Rows for one SELECT.
+
+        Raises:
+            QueryRefused: not one SELECT over the log's tables, or out of bounds.
+
+        """
+        ...
+
+
+class VaultPort(Protocol):
+    """Connections, link sessions and idempotency keys. Times are unix seconds."""
+
+    async def add_link_session(self, session: LinkSession) -> None:
+        """Keep a new link session."""
+        ...
+
+    async def link_session(self, link_session_id: str) -> LinkSessionView | None:
+        """A link session, with the connection its exchange made."""
+        ...
+
+    async def begin_exchange(
+        self, link_session_id: str, space_id: str, now: float
+    ) -> ExchangeStart:
+        """Write down that this exchange is about to be sent; durable on return."""
+        ...
+
+    async def finish_exchange(
+        self, link_session_id: str, connection: NewConnection
+    ) -> ConnectionRecord:
+        """Keep what an exchange made. The same login again, or a repair, keeps its id."""
+        ...
+
+    async def release_exchange(self, link_session_id: str) -> None:
+        """The vendor certainly did not exchange it: it may be tried again."""
+        ...
+
+    async def doubt_exchange(self, link_session_id: str) -> None:
+        """Nobody knows whether the vendor exchanged it."""
+        ...
+
+    async def space_exists(self, space_id: str) -> bool:
+        """Whether this space ever made a link session."""
+        ...
+
+    async def connections(self, space_id: str) -> tuple[ConnectionRecord, ...]:
+        """A space's connections, oldest first."""
+        ...
+
+    async def connection(self, connection_id: str) -> ConnectionRecord | None:
+        """One connection."""
+        ...
+
+    async def connection_of_login(
+        self, space_id: str, provider: str, login_key_hash: str
+    ) -> str | None:
+        """The id of the connection through which a space has linked this login already."""
+        ...
+
+    async def credential(self, connection_id: str) -> SealedCredential | None:
+        """A connection's sealed credential; None once it is erased."""
+        ...
+
+    async def match_accounts(
+        self, connection_id: str, seen: tuple[AccountKey, ...], now: float
+    ) -> dict[str, str]:
+        """Our id for each account seen, by the provider's id; marks the connection as read."""
+        ...
+
+    async def set_status(self, connection_id: str, status: ConnectionStatus) -> None:
+        """Note what a connection is good for."""
+        ...
+
+    async def erase(self, connection_id: str) -> bool:
+        """Forget a connection and its credential; False where there is none."""
+        ...
+
+    async def begin_idempotent(
+        self, caller_id: str, operation: Operation, key: str, body_mac: str, now: float
+    ) -> IdempotencyStart:
+        """Take an idempotency key."""
+        ...
+
+    async def finish_idempotent(
+        self, caller_id: str, operation: Operation, key: str, body: bytes, now: float
+    ) -> None:
+        """Keep the answer that this key gives from now on."""
+        ...
+
+    async def release_idempotent(self, caller_id: str, operation: Operation, key: str) -> None:
+        """Let the key go: its request failed in a way that may be repeated."""
+        ...
+
+
+class ProviderPort(Protocol):
+    """A provider's actor."""
+
+    async def execute(self, order: AttemptOrder) -> AttemptReply:
+        """Make one attempt.
+
+        Raises:
+            ActorLost: the actor died or cannot be reached.
+
+        """
+        ...
+
+    async def health(self) -> HealthSnapshot:
+        """How the provider stands now."""
+        ...
+
+    async def force(self, control: str, reason: str) -> HealthSnapshot:
+        """Hold the circuits, or hand them back with AUTO."""
+        ...
+
+    async def revoke(self, connection_id: str) -> None:
+        """End a connection at the vendor."""
+        ...
+
+    async def backlog(self) -> tuple[int, int]:
+        """Rows that wait for the log, and rows that were lost."""
+        ...
+
+
+class ActorLost(OrchestratorError):
+    """An actor died or cannot be reached; what it was doing may or may not have happened."""

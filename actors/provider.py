@@ -1,0 +1,307 @@
+"""A provider's actor: the only place that calls that vendor. Admit, call, record, log, answer."""
+
+import asyncio
+import os
+import random
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import replace
+from typing import Final
+from uuid import uuid4
+
+import structlog
+
+from actors.attempt_writer import Measured, attempt_row
+from actors.messages import (
+    AccountsCall,
+    AttemptOrder,
+    AttemptReply,
+    ExchangeCall,
+    LinkCall,
+    NotAttempted,
+)
+from actors.outbox import LogOutbox
+from actors.provider_calls import ProviderCalls
+from orchestrator.domain import (
+    CircuitChange,
+    Clock,
+    ErrorClass,
+    ErrorScope,
+    Failure,
+    IneligibilityReason,
+    OperationData,
+    ProviderFailure,
+    from_unix,
+)
+from orchestrator.providers.attempt_trace import AttemptTrace, current_attempt
+from orchestrator.resilience import (
+    AdmitRequest,
+    CircuitTransition,
+    Control,
+    Granted,
+    GuardPermit,
+    GuardRejection,
+    HealthSnapshot,
+    ProviderGuard,
+)
+from orchestrator.routing import Rejected
+
+__all__ = ["ProviderDesk"]
+
+_log = structlog.get_logger("provider")
+_OBSERVE_EVERY_S: Final = 1.0
+_LATE: Final = Failure(
+    error_class=ErrorClass.NETWORK,
+    scope=ErrorScope.PROVIDER,
+    code="TIMEOUT",
+    message="the provider did not answer in time",
+)
+_CUT: Final = replace(_LATE, code="DEADLINE", message="the request's deadline came first")
+
+
+class _NotAdmitted(Exception):
+    """The limiter has no room for an attempt's first call: nothing was sent."""
+
+    def __init__(self, retry_after_s: float) -> None:
+        super().__init__(retry_after_s)
+        self.retry_after_s = retry_after_s
+
+
+class ProviderDesk:
+    """Takes orders for one provider.
+
+    Args:
+        calls: the operations.
+        guard: breaker, limiter and in-flight bound; owned by this object's event loop.
+        outbox: where rows go.
+        clock: monotonic and wall time.
+        rng: jitter.
+        exchange_consumes: whether an exchange uses its temporary token up, so that a lost answer
+            leaves it in doubt.
+        call_timeout_s: longest silence of the vendor on one HTTP call.
+
+    """
+
+    def __init__(
+        self,
+        calls: ProviderCalls,
+        guard: ProviderGuard,
+        outbox: LogOutbox,
+        *,
+        clock: Clock,
+        rng: random.Random,
+        exchange_consumes: bool,
+        call_timeout_s: float,
+    ) -> None:
+        self._calls = calls
+        self._guard = guard
+        self._outbox = outbox
+        self._clock = clock
+        self._rng = rng
+        self._exchange_consumes = exchange_consumes
+        self._call_timeout_s = call_timeout_s
+        self._node_id = f"{os.uname().nodename}:{os.getpid()}"
+        self._observer: asyncio.Task[None] | None = None
+
+    async def execute(self, order: AttemptOrder) -> AttemptReply:
+        """Make one attempt. Every failure is in the reply; nothing is raised but for our own bugs."""
+        self._start_observing()
+        admitted = self._guard.admit(
+            AdmitRequest(
+                operation=order.operation,
+                institution_id=order.institution_id,
+                connection_id=order.connection_id,
+                panic=order.panic,
+            ),
+            self._clock.now_s(),
+        )
+        self._log_changes(admitted.transitions)
+        if isinstance(admitted, GuardRejection):
+            return self._rejected(
+                Rejected(admitted.reason, admitted.retry_after_s, admitted.by_failures)
+            )
+        return await self._attempt(order, admitted)
+
+    async def health(self) -> HealthSnapshot:
+        """How the provider stands now."""
+        self._start_observing()
+        self._log_changes(self._guard.observe(self._clock.now_s()))
+        return self._snapshot()
+
+    async def force(self, control: str, reason: str) -> HealthSnapshot:
+        """Hold the circuits, or hand them back with AUTO."""
+        self._log_changes(self._guard.force(Control(control), self._clock.now_s(), reason))
+        return self._snapshot()
+
+    async def revoke(self, connection_id: str) -> None:
+        """End a connection at the vendor.
+
+        Raises:
+            ProviderFailure: the vendor's.
+
+        """
+        async with asyncio.timeout(self._call_timeout_s * 2):
+            await self._calls.revoke(connection_id)
+
+    async def backlog(self) -> tuple[int, int]:
+        """Rows that wait for the log, and rows that were lost."""
+        return self._outbox.pending, self._outbox.lost
+
+    async def drain(self, timeout_s: float) -> bool:
+        """Wait until the log has everything; False where that took too long."""
+        return await self._outbox.flush(timeout_s)
+
+    async def _attempt(self, order: AttemptOrder, permit: GuardPermit) -> AttemptReply:
+        started_s = self._clock.now_s()
+        started_at = from_unix(self._clock.unix_s())
+        trace = AttemptTrace(order.attempt_id, call_timeout_s=self._call_timeout_s)
+        trace.pace = lambda endpoint: self._pace(endpoint, order, trace, started_s)
+        outcome: OperationData | Failure | NotAttempted | None = None
+        try:
+            outcome = await self._run(order, trace)
+        except _NotAdmitted as limited:
+            self._record(permit, _CUT)
+            await self._settle(order, in_doubt=False)
+            return self._rejected(_limited(limited.retry_after_s))
+        finally:
+            if outcome is None:  # cancelled, or a bug: the permit goes back either way
+                self._record(permit, _CUT)
+        if isinstance(outcome, NotAttempted):
+            self._record(permit, _CUT)
+            return AttemptReply(outcome, 0.0, 0.0, self._snapshot())
+        failure = outcome if isinstance(outcome, Failure) else None
+        self._record(permit, failure)
+        in_doubt = failure is not None and self._in_doubt(order, failure, trace)
+        if failure is not None:
+            await self._settle(order, in_doubt=in_doubt)
+        waited_ms = (order.waited_s + trace.waited_s) * 1000
+        latency_ms = (self._clock.now_s() - started_s - trace.waited_s) * 1000
+        created = getattr(outcome, "connection_id", None)
+        row = attempt_row(
+            order,
+            self._guard.provider,
+            outcome,
+            Measured(
+                started_at=started_at,
+                latency_ms=latency_ms,
+                waited_ms=waited_ms,
+                http_calls=trace.http_calls,
+                http_status=trace.http_status,
+                provider_request_id=trace.provider_request_id,
+                circuit_state=permit.circuit_state,
+            ),
+            connection_id=order.connection_id or created,
+            node_id=self._node_id,
+        )
+        self._outbox.put(row)
+        return AttemptReply(outcome, latency_ms, waited_ms, self._snapshot(), in_doubt)
+
+    async def _run(
+        self, order: AttemptOrder, trace: AttemptTrace
+    ) -> OperationData | Failure | NotAttempted:
+        token = current_attempt.set(trace)
+        try:
+            async with asyncio.timeout(order.timeout_s):
+                return await self._operate(order)
+        except TimeoutError:
+            return _CUT if order.deadline_cuts else _LATE
+        except ProviderFailure as failed:
+            return failed.failure
+        finally:
+            current_attempt.reset(token)
+
+    async def _operate(self, order: AttemptOrder) -> OperationData | NotAttempted:
+        call = order.call
+        if isinstance(call, LinkCall):
+            return await self._calls.create_link(order, call)
+        if isinstance(call, ExchangeCall):
+            return await self._calls.exchange_token(call)
+        if isinstance(call, AccountsCall):
+            return await self._calls.get_accounts(order, call)
+        return await self._calls.sync_transactions(order, call)
+
+    async def _pace(
+        self, endpoint: str, order: AttemptOrder, trace: AttemptTrace, started_s: float
+    ) -> float:
+        waited_s = 0.0
+        while True:
+            now = self._clock.now_s()
+            verdict = self._guard.limiter.try_acquire(endpoint, order.connection_id, now)
+            if isinstance(verdict, Granted):
+                return waited_s
+            if trace.http_calls == 0:
+                raise _NotAdmitted(verdict.retry_after_s)
+            if now + verdict.retry_after_s > started_s + order.timeout_s:
+                raise ProviderFailure(
+                    Failure(
+                        error_class=ErrorClass.RATE_LIMIT,
+                        scope=ErrorScope.CONNECTION,
+                        code="LOCAL_LIMIT",
+                        message="the provider's limits leave no room for the next page in time",
+                        retry_after_s=verdict.retry_after_s,
+                    )
+                )
+            await asyncio.sleep(verdict.retry_after_s)
+            waited_s += verdict.retry_after_s
+
+    def _in_doubt(self, order: AttemptOrder, failure: Failure, trace: AttemptTrace) -> bool:
+        """Whether the vendor may have exchanged although no readable answer came."""
+        if not (isinstance(order.call, ExchangeCall) and self._exchange_consumes):
+            return False
+        if failure.error_class is ErrorClass.NETWORK:
+            return failure.sent and trace.http_calls > 0
+        return failure.code == "MALFORMED"
+
+    async def _settle(self, order: AttemptOrder, *, in_doubt: bool) -> None:
+        if isinstance(order.call, ExchangeCall):
+            await self._calls.settle_exchange(order.call.link_session_id, in_doubt=in_doubt)
+
+    def _record(self, permit: GuardPermit, failure: Failure | None) -> None:
+        report = self._guard.record(
+            permit, failure, self._clock.now_s(), jitter_ratio=self._rng.random() / 10
+        )
+        if report.alarm:
+            _log.error("provider_needs_operator", provider=self._guard.provider)
+        self._log_changes(report.transitions)
+
+    def _rejected(self, rejected: Rejected) -> AttemptReply:
+        return AttemptReply(rejected, 0.0, 0.0, self._snapshot())
+
+    def _snapshot(self) -> HealthSnapshot:
+        return self._guard.snapshot(self._clock.now_s(), self._clock.unix_s())
+
+    def _log_changes(self, transitions: Iterable[CircuitTransition]) -> None:
+        at = from_unix(self._clock.unix_s())
+        for change in transitions:
+            _log.info(
+                "circuit_changed",
+                provider=self._guard.provider,
+                scope=change.scope,
+                to=change.to_state.value,
+                reason=change.reason,
+            )
+            self._outbox.put(
+                CircuitChange(
+                    change_id=uuid4().hex,
+                    at=at,
+                    provider=self._guard.provider,
+                    scope=change.scope,
+                    from_state=change.from_state.value,
+                    to_state=change.to_state.value,
+                    reason=change.reason,
+                )
+            )
+
+    def _start_observing(self) -> None:
+        if self._observer is None:
+            self._observer = asyncio.get_running_loop().create_task(self._observe_forever())
+
+    async def _observe_forever(self) -> None:
+        with suppress(asyncio.CancelledError):
+            while True:
+                await asyncio.sleep(_OBSERVE_EVERY_S)
+                self._log_changes(self._guard.observe(self._clock.now_s()))
+
+
+def _limited(retry_after_s: float) -> Rejected:
+    return Rejected(IneligibilityReason.RATE_LIMITED, retry_after_s)

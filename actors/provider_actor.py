@@ -1,0 +1,132 @@
+"""What a provider's actor is put together from, out of its own process's settings."""
+
+import random
+
+from actors.installation import cipher_of, keys_of
+from actors.messages import AttemptOrder, AttemptReply
+from actors.options import attempt_log_actor, vault_actor
+from actors.outbox import LogOutbox
+from actors.ports import AttemptLogPort, VaultPort
+from actors.provider import ProviderDesk
+from actors.provider_calls import ProviderCalls
+from actors.remote import RemoteLog, RemoteVault
+from orchestrator.catalogue import Catalogue
+from orchestrator.domain import ConfigurationError, SystemClock
+from orchestrator.providers.http import client_for
+from orchestrator.providers.registry import REGISTRY, AdapterConfig, adapter_of
+from orchestrator.resilience import (
+    BreakerOptions,
+    CircuitBoard,
+    HealthSnapshot,
+    ProviderGuard,
+    Quota,
+    RateLimiter,
+)
+from orchestrator.settings import Settings, load_settings
+from orchestrator.telemetry import configure_logging
+
+__all__ = ["ProviderActor", "assemble_provider"]
+
+
+class ProviderActor:
+    """One provider's desk, by name.
+
+    Raises:
+        ConfigurationError: its settings are not usable.
+
+    """
+
+    def __init__(self, name: str) -> None:
+        configure_logging()
+        self._desk = assemble_provider(
+            load_settings(), name, RemoteVault(vault_actor()), RemoteLog(attempt_log_actor())
+        )
+
+    async def execute(self, order: AttemptOrder) -> AttemptReply:
+        """See `ProviderPort`."""
+        return await self._desk.execute(order)
+
+    async def health(self) -> HealthSnapshot:
+        """See `ProviderPort`."""
+        return await self._desk.health()
+
+    async def force(self, control: str, reason: str) -> HealthSnapshot:
+        """See `ProviderPort`."""
+        return await self._desk.force(control, reason)
+
+    async def revoke(self, connection_id: str) -> None:
+        """See `ProviderPort`."""
+        await self._desk.revoke(connection_id)
+
+    async def backlog(self) -> tuple[int, int]:
+        """See `ProviderPort`."""
+        return await self._desk.backlog()
+
+    async def drain(self, timeout_s: float) -> bool:
+        """Wait until the log has everything; False where that took too long."""
+        return await self._desk.drain(timeout_s)
+
+
+def assemble_provider(
+    settings: Settings, name: str, vault: VaultPort, log: AttemptLogPort
+) -> ProviderDesk:
+    """One provider's desk: adapter, HTTP client, guard.
+
+    Raises:
+        ConfigurationError: it is unknown, has no adapter, or its address is not usable.
+
+    """
+    spec = REGISTRY[name]
+    adapter = adapter_of(spec)
+    if adapter is None:
+        raise ConfigurationError(f"{spec.title} has no adapter yet")
+    keys = keys_of(settings, spec)
+    section = settings.policies.providers[name]  # type: ignore[index]
+    config = AdapterConfig(
+        environment=keys.environment,
+        base_url=keys.base_url or adapter.base_urls[keys.environment],
+        keys=keys.reveal(),
+        options=section.options,
+    )
+    requests = settings.policies.requests
+    client = client_for(config.base_url, max_connections=requests.max_in_flight)
+    public_url = settings.environment.public_url
+    clock = SystemClock()
+    breaker = settings.policies.breaker
+    quotas = adapter.quotas[keys.environment]
+    return ProviderDesk(
+        ProviderCalls(
+            name,
+            adapter.build(adapter.vendor_http(client, config), config),
+            vault=vault,
+            cipher=cipher_of(settings),
+            catalogue=Catalogue.load(),
+            clock=clock,
+            webhook_url=None if public_url is None else f"{public_url}/v1/webhooks/{name}",
+        ),
+        ProviderGuard(
+            name,
+            CircuitBoard(
+                BreakerOptions(
+                    failure_threshold=breaker.failure_threshold,
+                    success_threshold=breaker.success_threshold,
+                    timeout_s=breaker.timeout_ms / 1000,
+                ),
+                probes_refused_keys=spec.probes_refused_keys,
+            ),
+            RateLimiter(_scaled(quotas, section.limits.scale), enabled=section.limits.enabled),
+            max_in_flight=requests.max_in_flight,
+        ),
+        LogOutbox(log),
+        clock=clock,
+        rng=random.Random(settings.environment.seed),  # noqa: S311  jitter, not a secret
+        exchange_consumes=adapter.exchange_consumes,
+        call_timeout_s=requests.call_timeout_ms / 1000,
+    )
+
+
+def _scaled(quotas: tuple[Quota, ...], scale: float) -> tuple[Quota, ...]:
+    return tuple(
+        Quota(quota.scope, max(1, int(quota.calls * scale)), quota.window_s, quota.endpoint)
+        for quota in quotas
+    )

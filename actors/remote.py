@@ -1,0 +1,221 @@
+"""Actor handles behind the ports: Ray's losses become `ActorLost`, the actors' own errors stay.
+
+The one place that calls `.remote()`.
+"""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from ray.exceptions import RayActorError, RayTaskError
+
+from actors.messages import AttemptOrder, AttemptReply
+from actors.options import Handle
+from actors.ports import ActorLost, LogRow
+from orchestrator.attempt_log import LogStats
+from orchestrator.domain import (
+    ConnectionStatus,
+    Json,
+    Operation,
+    OperationRequest,
+    OperationResult,
+    OrchestratorError,
+)
+from orchestrator.identity import AccountKey
+from orchestrator.resilience import HealthSnapshot
+from orchestrator.vault import (
+    ConnectionRecord,
+    ExchangeStart,
+    IdempotencyStart,
+    LinkSession,
+    LinkSessionView,
+    NewConnection,
+    SealedCredential,
+)
+
+__all__ = ["RemoteLog", "RemoteProvider", "RemoteRouter", "RemoteVault"]
+
+
+class _Remote:
+    """An actor by handle."""
+
+    def __init__(self, handle: Handle) -> None:
+        self._handle = handle
+
+    async def _call(self, method: str, *args: object) -> Any:
+        try:
+            return await getattr(self._handle, method).remote(*args)
+        except RayTaskError as error:
+            cause = error.cause
+            if isinstance(cause, OrchestratorError):
+                raise cause from None
+            raise
+        except RayActorError as error:
+            raise ActorLost(f"{type(error).__name__} in {method}") from None
+
+
+class RemoteProvider(_Remote):
+    """A `ProviderPort` over an actor."""
+
+    async def execute(self, order: AttemptOrder) -> AttemptReply:
+        """See `ProviderPort`."""
+        return cast(AttemptReply, await self._call("execute", order))
+
+    async def health(self) -> HealthSnapshot:
+        """See `ProviderPort`."""
+        return cast(HealthSnapshot, await self._call("health"))
+
+    async def force(self, control: str, reason: str) -> HealthSnapshot:
+        """See `ProviderPort`."""
+        return cast(HealthSnapshot, await self._call("force", control, reason))
+
+    async def revoke(self, connection_id: str) -> None:
+        """See `ProviderPort`."""
+        await self._call("revoke", connection_id)
+
+    async def backlog(self) -> tuple[int, int]:
+        """See `ProviderPort`."""
+        return cast(tuple[int, int], await self._call("backlog"))
+
+    async def drain(self, timeout_s: float) -> bool:
+        """Wait until the log has everything of this actor's."""
+        return bool(await self._call("drain", timeout_s))
+
+
+class RemoteLog(_Remote):
+    """An `AttemptLogPort` over an actor."""
+
+    async def append(self, rows: Sequence[LogRow]) -> None:
+        """See `AttemptLogPort`."""
+        await self._call("append", rows)
+
+    async def stats(self) -> LogStats:
+        """See `AttemptLogPort`."""
+        return cast(LogStats, await self._call("stats"))
+
+    async def story(self, request_id: str) -> dict[str, Json] | None:
+        """See `AttemptLogPort`."""
+        return cast(dict[str, Json] | None, await self._call("story", request_id))
+
+    async def query(self, sql: str) -> list[Json]:
+        """See `AttemptLogPort`."""
+        return cast(list[Json], await self._call("query", sql))
+
+    async def frame(self, sql: str) -> Any:
+        """Rows for one SELECT, as a pandas frame."""
+        return await self._call("frame", sql)
+
+    async def close(self) -> None:
+        """Commit and close the file."""
+        await self._call("close")
+
+
+class RemoteRouter(_Remote):
+    """The named router actor, for callers without HTTP."""
+
+    async def execute(self, request: OperationRequest) -> OperationResult:
+        """Serve one request."""
+        return cast(OperationResult, await self._call("execute", request))
+
+    async def stats(self) -> dict[str, Json]:
+        """The document of `GET /admin/stats`."""
+        return cast(dict[str, Json], await self._call("stats"))
+
+    async def close(self) -> None:
+        """Flush what is waiting and let go."""
+        await self._call("close")
+
+
+class RemoteVault(_Remote):
+    """A `VaultPort` over an actor."""
+
+    async def add_link_session(self, session: LinkSession) -> None:
+        """See `VaultPort`."""
+        await self._call("add_link_session", session)
+
+    async def link_session(self, link_session_id: str) -> LinkSessionView | None:
+        """See `VaultPort`."""
+        return cast(LinkSessionView | None, await self._call("link_session", link_session_id))
+
+    async def begin_exchange(
+        self, link_session_id: str, space_id: str, now: float
+    ) -> ExchangeStart:
+        """See `VaultPort`."""
+        return cast(
+            ExchangeStart, await self._call("begin_exchange", link_session_id, space_id, now)
+        )
+
+    async def finish_exchange(
+        self, link_session_id: str, connection: NewConnection
+    ) -> ConnectionRecord:
+        """See `VaultPort`."""
+        return cast(
+            ConnectionRecord, await self._call("finish_exchange", link_session_id, connection)
+        )
+
+    async def release_exchange(self, link_session_id: str) -> None:
+        """See `VaultPort`."""
+        await self._call("release_exchange", link_session_id)
+
+    async def doubt_exchange(self, link_session_id: str) -> None:
+        """See `VaultPort`."""
+        await self._call("doubt_exchange", link_session_id)
+
+    async def space_exists(self, space_id: str) -> bool:
+        """See `VaultPort`."""
+        return bool(await self._call("space_exists", space_id))
+
+    async def connections(self, space_id: str) -> tuple[ConnectionRecord, ...]:
+        """See `VaultPort`."""
+        return cast(tuple[ConnectionRecord, ...], await self._call("connections", space_id))
+
+    async def connection(self, connection_id: str) -> ConnectionRecord | None:
+        """See `VaultPort`."""
+        return cast(ConnectionRecord | None, await self._call("connection", connection_id))
+
+    async def connection_of_login(
+        self, space_id: str, provider: str, login_key_hash: str
+    ) -> str | None:
+        """See `VaultPort`."""
+        found = await self._call("connection_of_login", space_id, provider, login_key_hash)
+        return cast(str | None, found)
+
+    async def credential(self, connection_id: str) -> SealedCredential | None:
+        """See `VaultPort`."""
+        return cast(SealedCredential | None, await self._call("credential", connection_id))
+
+    async def match_accounts(
+        self, connection_id: str, seen: tuple[AccountKey, ...], now: float
+    ) -> dict[str, str]:
+        """See `VaultPort`."""
+        return cast(dict[str, str], await self._call("match_accounts", connection_id, seen, now))
+
+    async def set_status(self, connection_id: str, status: ConnectionStatus) -> None:
+        """See `VaultPort`."""
+        await self._call("set_status", connection_id, status)
+
+    async def erase(self, connection_id: str) -> bool:
+        """See `VaultPort`."""
+        return bool(await self._call("erase", connection_id))
+
+    async def begin_idempotent(
+        self, caller_id: str, operation: Operation, key: str, body_mac: str, now: float
+    ) -> IdempotencyStart:
+        """See `VaultPort`."""
+        return cast(
+            IdempotencyStart,
+            await self._call("begin_idempotent", caller_id, operation, key, body_mac, now),
+        )
+
+    async def finish_idempotent(
+        self, caller_id: str, operation: Operation, key: str, body: bytes, now: float
+    ) -> None:
+        """See `VaultPort`."""
+        await self._call("finish_idempotent", caller_id, operation, key, body, now)
+
+    async def release_idempotent(self, caller_id: str, operation: Operation, key: str) -> None:
+        """See `VaultPort`."""
+        await self._call("release_idempotent", caller_id, operation, key)
+
+    async def close(self) -> None:
+        """Let the database go."""
+        await self._call("close")

@@ -1,0 +1,243 @@
+"""Everything behind the edges, in the process that hosts a router: requests, books, switches."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+
+import structlog
+
+from actors.health_board import HealthBoard
+from actors.idempotent import IdempotentRequests
+from actors.model_watch import ModelTakeUp
+from actors.outbox import LogOutbox
+from actors.ports import ActorLost, AttemptLogPort, ProviderPort, VaultPort
+from actors.stats import stats_document
+from models import ModelRegistry, ModelUnusable
+from orchestrator.catalogue import Catalogue
+from orchestrator.domain import (
+    Clock,
+    ConnectionStatus,
+    ErrorType,
+    Json,
+    OperationError,
+    OperationRequest,
+    OperationResult,
+    ProviderFailure,
+    RequestRefused,
+    from_unix,
+    rfc3339,
+    to_wire,
+)
+from orchestrator.intake import Intake
+from orchestrator.web.access import Access
+
+__all__ = ["RouterService"]
+
+_ASK_TIMEOUT_S: Final = 1.5
+_CLOSE_TIMEOUT_S: Final = 5.0
+_log = structlog.get_logger("service")
+
+
+def _not_found(code: str, message: str) -> RequestRefused:
+    return RequestRefused(OperationError(ErrorType.NOT_FOUND, code, message))
+
+
+class RouterService:
+    """The router with everything that an edge asks of it.
+
+    Args:
+        requests: serves operations.
+        intake: validates them.
+        access: who may call.
+        providers: the configured providers' actors.
+        known_providers: all of the registry, configured or not.
+        board: health of the configured ones.
+        vault: connections.
+        log: the attempt log.
+        outbox: this process's rows for it.
+        registry: trained models.
+        models: takes up the active one.
+        catalogue: institutions.
+        clock: wall time.
+
+    """
+
+    def __init__(
+        self,
+        *,
+        requests: IdempotentRequests,
+        intake: Intake,
+        access: Access,
+        providers: Mapping[str, ProviderPort],
+        known_providers: tuple[str, ...],
+        board: HealthBoard,
+        vault: VaultPort,
+        log: AttemptLogPort,
+        outbox: LogOutbox,
+        registry: ModelRegistry,
+        models: ModelTakeUp,
+        catalogue: Catalogue,
+        clock: Clock,
+    ) -> None:
+        self.intake = intake
+        self.access = access
+        self._requests = requests
+        self._providers = dict(providers)
+        self._known_providers = known_providers
+        self._board = board
+        self._vault = vault
+        self._log = log
+        self._outbox = outbox
+        self._registry = registry
+        self._models = models
+        self._catalogue = catalogue
+        self._clock = clock
+
+    async def start(self) -> None:
+        """Learn how the providers stand, and keep learning."""
+        await self._board.refresh()
+        self._board.start()
+        self._models.start()
+
+    async def close(self) -> None:
+        """Flush what is waiting and let go."""
+        await self._board.stop()
+        await self._models.stop()
+        if not await self._outbox.flush(_CLOSE_TIMEOUT_S):
+            _log.error("rows_left_unsent", rows=self._outbox.pending)
+
+    async def execute(self, request: OperationRequest) -> OperationResult:
+        """Serve one request; failures are results, not exceptions."""
+        return await self._requests.execute(request)
+
+    async def stats(self) -> dict[str, Json]:
+        """The document of `GET /admin/stats`, asked afresh of everybody concerned."""
+        log, backlogs, _ = await asyncio.gather(
+            self._log.stats(),
+            asyncio.gather(*(self._backlog(port) for port in self._providers.values())),
+            self._board.refresh(),
+        )
+        return stats_document(
+            at=from_unix(self._clock.unix_s()),
+            known_providers=self._known_providers,
+            health={name: self._board.get(name) for name in self._providers},
+            configured=frozenset(self._providers),
+            log=log,
+            pending=self._outbox.pending + sum(pending for pending, _ in backlogs),
+            lost=self._outbox.lost + sum(lost for _, lost in backlogs),
+            model=self._models.describe(),
+        )
+
+    async def story(self, request_id: str) -> dict[str, Json] | None:
+        """Everything known about one request, None where there was none."""
+        await self._outbox.flush(_ASK_TIMEOUT_S)
+        return await self._log.story(request_id)
+
+    async def attempts(self, sql: str) -> list[Json]:
+        """Rows of the attempt log for one SELECT."""
+        return await self._log.query(sql)
+
+    async def force_circuit(self, provider: str, control: str, reason: str) -> dict[str, Json]:
+        """Hold a provider's circuits, or hand them back.
+
+        Raises:
+            RequestRefused: the provider is unknown or not configured.
+
+        """
+        port = self._providers.get(provider)
+        if port is None:
+            known = ", ".join(self._providers) or "none"
+            raise _not_found(
+                "UNKNOWN_PROVIDER", f"no such provider is configured; configured are {known}"
+            )
+        snapshot = await port.force(control, reason)
+        self._board.update(snapshot)
+        return {"provider": provider, "circuitState": snapshot.state.value}
+
+    async def connections(self, space_id: str) -> list[Json] | None:
+        """A space's connections without secrets, None where there is no such space."""
+        records = await self._vault.connections(space_id)
+        if not records and not await self._vault.space_exists(space_id):
+            return None
+        return [
+            {
+                "connectionId": record.connection_id,
+                "provider": record.provider,
+                "region": record.region,
+                "institutionId": record.institution_id,
+                "status": record.status.value,
+                "accountIds": list(record.account_ids),
+                "createdAt": rfc3339(from_unix(record.created_at)),
+            }
+            for record in records
+        ]
+
+    async def disconnect(self, connection_id: str, spaces: frozenset[str] | None) -> bool:
+        """Revoke and erase a connection; False where there is none within these spaces.
+
+        Raises:
+            RequestRefused: the provider could not be told; nothing was erased.
+
+        """
+        record = await self._vault.connection(connection_id)
+        if record is None or (spaces is not None and record.space_id not in spaces):
+            return False
+        port = self._providers.get(record.provider)
+        if port is not None and record.status is not ConnectionStatus.DISCONNECTED:
+            try:
+                await port.revoke(connection_id)
+            except ProviderFailure as failed:
+                error = OperationError.of(failed.failure, record.provider)
+                raise RequestRefused(error) from None
+        return await self._vault.erase(connection_id)
+
+    def institutions(self, region: str | None, text: str) -> list[Json]:
+        """Institutions of the catalogue."""
+        return [
+            {
+                "institutionId": found.institution_id,
+                "name": found.name,
+                "region": found.region,
+                "providers": [p for p in self._known_providers if p in found.provider_ids],
+            }
+            for found in self._catalogue.search(region, text)
+        ]
+
+    def models(self) -> dict[str, Json]:
+        """The model registry's content."""
+        return {
+            "active": self._registry.active(),
+            "models": [
+                {
+                    "version": card.version,
+                    "trainedAt": None
+                    if card.trained_at is None
+                    else rfc3339(from_unix(card.trained_at)),
+                    "active": card.active,
+                    "problem": card.problem,
+                    "card": to_wire(dict(card.card)),
+                }
+                for card in self._registry.versions()
+            ],
+        }
+
+    async def activate(self, version: str) -> dict[str, Json]:
+        """Make a model the active one.
+
+        Raises:
+            RequestRefused: there is no such model, or it cannot be used.
+
+        """
+        try:
+            await asyncio.to_thread(self._registry.activate, version)
+        except ModelUnusable as error:
+            raise _not_found("UNKNOWN_MODEL", str(error)) from None
+        self._models.poll()
+        return self.models()
+
+    async def _backlog(self, port: ProviderPort) -> tuple[int, int]:
+        try:
+            async with asyncio.timeout(_ASK_TIMEOUT_S):
+                return await port.backlog()
+        except (ActorLost, TimeoutError):
+            return 0, 0

@@ -1,0 +1,128 @@
+"""The document of `GET /admin/stats`, out of health snapshots and the attempt log. Pure."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+from orchestrator.attempt_log import LogStats, ProviderStats
+from orchestrator.domain import (
+    CircuitStanding,
+    CircuitState,
+    ErrorClass,
+    Json,
+    LastError,
+    ProviderHealthStatus,
+    RateLimitStanding,
+    rfc3339,
+    to_wire,
+)
+from orchestrator.resilience import HealthSnapshot
+
+__all__ = ["provider_status", "stats_document"]
+
+_MEANING: Final[Mapping[str, str]] = {
+    ErrorClass.AUTH: "credentials or consent were refused",
+    ErrorClass.RATE_LIMIT: "a rate limit was reached",
+    ErrorClass.NETWORK: "no answer came",
+    ErrorClass.PROVIDER_DOWN: "the provider or the institution failed",
+    ErrorClass.VALIDATION: "the request was refused",
+}
+
+
+def provider_status(
+    at: datetime, snapshot: HealthSnapshot | None, logged: ProviderStats | None
+) -> ProviderHealthStatus:
+    """How one provider stands; without a snapshot it is not configured, or was never reached."""
+    last = None if logged is None else logged.last_error
+    return ProviderHealthStatus(
+        configured=snapshot is not None,
+        circuit_state=CircuitState.CLOSED if snapshot is None else snapshot.state,
+        circuits=() if snapshot is None else _narrower(at, snapshot),
+        success_rate24h=None if logged is None else logged.success_rate_24h,
+        attempts24h=0 if logged is None else logged.attempts_24h,
+        avg_response_time_ms=None if logged is None else logged.avg_ms,
+        p50_ms=None if logged is None else logged.p50_ms,
+        p95_ms=None if logged is None else logged.p95_ms,
+        p99_ms=None if logged is None else logged.p99_ms,
+        last_error=None
+        if last is None
+        else LastError(
+            type=last.type, code=last.code or "", message=_MEANING.get(last.type, ""), at=last.at
+        ),
+        rate_limit=RateLimitStanding(
+            remaining_ratio=1.0 if snapshot is None else round(snapshot.limiter.remaining_ratio, 4),
+            throttled24h=max(
+                0 if snapshot is None else snapshot.limiter.throttled_24h,
+                0 if logged is None else logged.throttled_24h,
+            ),
+        ),
+    )
+
+
+def _narrower(at: datetime, snapshot: HealthSnapshot) -> tuple[CircuitStanding, ...]:
+    return tuple(
+        CircuitStanding(
+            scope=circuit.scope,
+            state=circuit.state,
+            opened_at=_shifted(at, circuit.opened_for_s, -1),
+            retry_at=_shifted(at, circuit.retry_after_s, 1),
+        )
+        for circuit in snapshot.circuits.narrower
+    )
+
+
+def _shifted(at: datetime, seconds: float | None, sign: int) -> datetime | None:
+    return None if seconds is None else at + sign * timedelta(seconds=seconds)
+
+
+def stats_document(
+    *,
+    at: datetime,
+    known_providers: tuple[str, ...],
+    health: Mapping[str, HealthSnapshot | None],
+    configured: frozenset[str],
+    log: LogStats,
+    pending: int,
+    lost: int,
+    model: dict[str, Json],
+) -> dict[str, Json]:
+    """The whole document.
+
+    Args:
+        at: now.
+        known_providers: every provider is listed, configured or not.
+        health: latest snapshots of the configured ones.
+        configured: those that have an actor.
+        log: the last 24 hours.
+        pending: rows that the log has not acknowledged.
+        lost: rows that were dropped.
+        model: the active model.
+
+    """
+    providers: dict[str, Json] = {}
+    for name in known_providers:
+        wire = to_wire(provider_status(at, health.get(name), log.providers.get(name)))
+        if isinstance(wire, dict):
+            providers[name] = {**wire, "configured": name in configured}
+    return {
+        "generatedAt": rfc3339(at),
+        "providers": providers,
+        "failover": {
+            "requests24h": log.requests_24h,
+            "failovers24h": log.failovers_24h,
+            "rate24h": log.failover_rate_24h,
+        },
+        "circuitChanges": [
+            {
+                "at": rfc3339(change.at),
+                "provider": change.provider,
+                "scope": change.scope,
+                "from": change.from_state,
+                "to": change.to_state,
+                "reason": change.reason,
+            }
+            for change in log.circuit_changes
+        ],
+        "model": model,
+        "attemptLog": {"rows": log.rows, "pending": pending, "lost": lost},
+    }

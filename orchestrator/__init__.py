@@ -1,0 +1,1 @@
+"""Bank data through providers that are not reliable."""

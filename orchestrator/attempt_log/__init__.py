@@ -1,0 +1,16 @@
+"""Every attempt, request and circuit change, in one DuckDB file."""
+
+from .queries import LogReader, RequestStory, read_only
+from .statistics import LastError, LogStats, ProviderStats
+from .store import AppendReport, AttemptLogStore
+
+__all__ = [
+    "AppendReport",
+    "AttemptLogStore",
+    "LastError",
+    "LogReader",
+    "LogStats",
+    "ProviderStats",
+    "RequestStory",
+    "read_only",
+]

@@ -1,0 +1,285 @@
+"""Starting and stopping a whole system on this machine: sandbox, Ray, actors, Ray Serve.
+
+The one place where the parts meet. Settings that must reach every process travel in the
+environment, which Ray's processes inherit; secrets never in arguments.
+"""
+
+import asyncio
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.domain import ConfigurationError, OrchestratorError
+from orchestrator.runtime import TOKEN_FILE, RunningSystem
+from orchestrator.sandbox_process import SandboxProcess, sandbox_environment
+from orchestrator.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from actors.remote import RemoteProvider
+
+__all__ = ["Progress", "System", "prepare_environment"]
+
+Progress = Callable[[str], None]
+"""Is told each step, so that nobody wonders."""
+
+_ACTOR_START_TIMEOUT_S: Final = 120.0
+_DRAIN_TIMEOUT_S: Final = 10.0
+_OBJECT_STORE_BYTES: Final = 128 * 1024 * 1024
+# Read by Ray Serve when it is imported, here and in its own processes.
+_SERVE_ENVIRONMENT: Final = {
+    "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.2",
+    "RAY_SERVE_PROXY_MIN_DRAINING_PERIOD_S": "1",
+    "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DEDUP_LOGS": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+
+
+def prepare_environment(settings: Settings) -> None:
+    """Put what every process must see alike into the environment, before Ray is imported."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    os.environ["ORCHESTRATOR_DATA_DIR"] = str(settings.data_dir)
+    if settings.environment.config is not None:
+        os.environ["ORCHESTRATOR_CONFIG"] = str(settings.environment.config.resolve())
+    for name, value in _SERVE_ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    os.environ["RAY_AUTH_MODE"] = "token"
+    os.environ["RAY_AUTH_TOKEN_PATH"] = str(_token_file(settings.data_dir))
+
+
+def _token_file(data_dir: Path) -> Path:
+    """Ray's own token file is made readable for everybody; ours is not."""
+    path = data_dir / TOKEN_FILE
+    with suppress(FileExistsError):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(32))
+    return path
+
+
+def check_port_free(host: str, port: int, variable: str) -> None:
+    """Refuse a port that somebody listens on.
+
+    Raises:
+        ConfigurationError: it is taken; names the variable to set.
+
+    """
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise ConfigurationError(
+                f"port {port} on {host} cannot be used ({error.strerror}): set {variable}"
+            ) from None
+
+
+class System:
+    """A system started by this process. `start`, then `stop` whatever happened in between.
+
+    Args:
+        settings: where and what to serve.
+        progress: is told each step.
+        http: whether Ray Serve is started, too.
+        use_sandbox: True starts the sandbox and ignores real credentials, False never starts it,
+            None starts it when no provider's credentials are set.
+
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        progress: Progress,
+        *,
+        http: bool = True,
+        use_sandbox: bool | None = None,
+    ) -> None:
+        self._settings = settings
+        self._progress = progress
+        self._http = http
+        self._use_sandbox = use_sandbox
+        self._sandbox: SandboxProcess | None = None
+        self._running: RunningSystem | None = None
+        self._ray_started = False
+        self._providers: dict[str, RemoteProvider] = {}
+
+    @property
+    def running(self) -> RunningSystem:
+        """Where it can be found.
+
+        Raises:
+            OrchestratorError: it has not been started.
+
+        """
+        if self._running is None:
+            raise OrchestratorError("the system has not been started")
+        return self._running
+
+    def start(self) -> RunningSystem:
+        """Start everything; on failure stop what was started.
+
+        Raises:
+            ConfigurationError: something is missing, taken or already running.
+            OrchestratorError: an actor did not start.
+
+        """
+        try:
+            return self._start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Drain and stop everything that was started. Quiet where there is nothing to stop."""
+        if self._running is not None:
+            self._running.forget(self._settings.data_dir)
+            self._running = None
+        if self._ray_started:
+            self._stop_ray()
+        if self._sandbox is not None:
+            self._sandbox.stop()
+            self._sandbox = None
+            self._progress("sandbox stopped")
+
+    def _start(self) -> RunningSystem:
+        found = RunningSystem.find(self._settings.data_dir)
+        if found is not None:
+            raise ConfigurationError(
+                f"a system runs out of {self._settings.data_dir} already (process {found.pid}): "
+                "stop it, or set ORCHESTRATOR_DATA_DIR and ORCHESTRATOR_PORT for a second one"
+            )
+        host, port = self._settings.environment.host, self._settings.environment.port
+        if self._http:
+            check_port_free(host, port, "ORCHESTRATOR_PORT")
+        prepare_environment(self._settings)
+        self._start_sandbox()
+        address = self._start_ray()
+        self._start_actors()
+        if self._http:
+            self._start_serve(host, port)
+        self._running = RunningSystem.here(
+            ray_address=address,
+            url=f"http://{host}:{port}" if self._http else None,
+            sandbox_url=None if self._sandbox is None else self._sandbox.url,
+        )
+        self._running.write(self._settings.data_dir)
+        return self._running
+
+    def _start_sandbox(self) -> None:
+        from actors.installation import configured_providers  # noqa: PLC0415  keeps --help fast
+
+        wanted = self._use_sandbox
+        if wanted is None:
+            wanted = not configured_providers(self._settings)
+        if not wanted:
+            return
+        port = self._settings.environment.sandbox_port
+        check_port_free("127.0.0.1", port, "ORCHESTRATOR_SANDBOX_PORT")
+        self._sandbox = SandboxProcess(
+            port, self._settings.environment.seed, self._settings.data_dir
+        )
+        self._sandbox.wait_ready()
+        os.environ.update(sandbox_environment(self._sandbox.url))
+        self._settings = load_settings()
+        why = "as asked" if self._use_sandbox else "as no provider credentials are set"
+        self._progress(f"sandbox providers at {self._sandbox.url}, {why}")
+
+    def _start_ray(self) -> str:
+        import ray  # noqa: PLC0415  only once the environment is prepared
+
+        self._ray_started = True
+        context = ray.init(
+            address="local",
+            namespace=_NAMESPACE,
+            num_cpus=max(2, os.cpu_count() or 2),
+            include_dashboard=False,
+            object_store_memory=_OBJECT_STORE_BYTES,
+            log_to_driver=False,
+            logging_level="ERROR",
+            configure_logging=True,
+            _node_ip_address="127.0.0.1",
+        )
+        self._progress("Ray started")
+        return str(context.address_info["gcs_address"])
+
+    def _start_actors(self) -> None:
+        import ray  # noqa: PLC0415  as above
+
+        from actors.installation import configured_providers  # noqa: PLC0415  as above
+        from actors.options import attempt_log_actor, provider_actor, vault_actor  # noqa: PLC0415
+        from actors.remote import RemoteProvider  # noqa: PLC0415  as above
+
+        names = configured_providers(self._settings)
+        vault, log = vault_actor(), attempt_log_actor()
+        handles = {name: provider_actor(name) for name in names}
+        self._providers = {name: RemoteProvider(handle) for name, handle in handles.items()}
+        ready = {
+            "vault": vault.__ray_ready__.remote(),
+            "attempt log": log.__ray_ready__.remote(),
+            **{f"provider {name}": h.__ray_ready__.remote() for name, h in handles.items()},
+        }
+        deadline = time.monotonic() + _ACTOR_START_TIMEOUT_S
+        for what, reference in ready.items():
+            try:
+                ray.get(reference, timeout=max(0.1, deadline - time.monotonic()))
+            except ray.exceptions.RayError as error:
+                cause = getattr(error, "cause", None) or error
+                raise OrchestratorError(f"the actor of {what} did not start: {cause}") from None
+            self._progress(f"{what} ready")
+
+    def _start_serve(self, host: str, port: int) -> None:
+        from ray import serve  # noqa: PLC0415  as above
+
+        from orchestrator.web.deployment import APPLICATION, app  # noqa: PLC0415  as above
+
+        serve.start(
+            proxy_location="HeadOnly",
+            http_options={"host": host, "port": port, "access_log": False},
+            logging_config={"log_level": "WARNING", "enable_access_log": False},
+        )
+        self._progress("Ray Serve started")
+        serve.run(
+            app,
+            name=APPLICATION,
+            route_prefix="/",
+            logging_config={"log_level": "WARNING", "enable_access_log": False},
+        )
+        self._progress("HTTP ready")
+
+    def _stop_ray(self) -> None:
+        import ray  # noqa: PLC0415  as above
+
+        if ray.is_initialized():
+            if self._http:
+                from ray import serve  # noqa: PLC0415  as above
+
+                with suppress(Exception):
+                    serve.shutdown()
+                self._progress("Ray Serve stopped")
+            with suppress(Exception):
+                asyncio.run(self._drain())
+            ray.shutdown()
+        self._ray_started = False
+        self._progress("Ray stopped")
+
+    async def _drain(self) -> None:
+        """Everything acknowledged goes to disk before its actors are ended."""
+        from actors.options import attempt_log_actor, vault_actor  # noqa: PLC0415  as above
+        from actors.remote import RemoteLog, RemoteVault  # noqa: PLC0415  as above
+
+        async with asyncio.timeout(_DRAIN_TIMEOUT_S):
+            await asyncio.gather(
+                *(port.drain(_DRAIN_TIMEOUT_S / 2) for port in self._providers.values())
+            )
+            await RemoteLog(attempt_log_actor()).close()
+            await RemoteVault(vault_actor()).close()
+        self._progress("attempt log and vault closed")
+
+
+_NAMESPACE: Final = "orchestrator"

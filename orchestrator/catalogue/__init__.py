@@ -1,0 +1,5 @@
+"""The institution catalogue."""
+
+from .institutions import Catalogue, Institution
+
+__all__ = ["Catalogue", "Institution"]

@@ -1,0 +1,1 @@
+"""Vendors: one adapter file and one error table each, behind one protocol."""

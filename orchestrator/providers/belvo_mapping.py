@@ -1,0 +1,120 @@
+"""Belvo's accounts and transactions as ours (Account and Transaction of its OpenAPI)."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from orchestrator.domain import (
+    AccountType,
+    Balances,
+    Direction,
+    ProviderAccount,
+    ProviderTransaction,
+)
+
+from .payload import (
+    NO_CURRENCY,
+    Payload,
+    currency,
+    mask_of,
+    optional_day,
+    optional_decimal,
+    optional_instant,
+    optional_section,
+    optional_text,
+    section,
+    text,
+)
+from .window_reading import Listed
+
+__all__ = ["account_of", "listed_of"]
+
+_CATEGORIES: Final[Mapping[str, tuple[AccountType, str | None]]] = {
+    "CHECKING_ACCOUNT": (AccountType.DEPOSITORY, "checking"),
+    "SAVINGS_ACCOUNT": (AccountType.DEPOSITORY, "savings"),
+    "CREDIT_CARD": (AccountType.CREDIT, "credit card"),
+    "LOAN_ACCOUNT": (AccountType.LOAN, None),
+    "INVESTMENT_ACCOUNT": (AccountType.INVESTMENT, None),
+    "PENSION_FUND_ACCOUNT": (AccountType.INVESTMENT, "pension"),
+    "RECEIVABLES_ACCOUNT": (AccountType.OTHER, "receivables"),
+}
+_UNCATEGORIZED: Final = (AccountType.OTHER, None)
+_DIRECTIONS: Final[Mapping[str, Direction]] = {"INFLOW": Direction.IN, "OUTFLOW": Direction.OUT}
+
+
+def account_of(row: Payload) -> ProviderAccount:
+    """An account, as of when Belvo read it at the bank.
+
+    Raises:
+        ProviderFailure: `MALFORMED`.
+
+    """
+    kind, subtype = _CATEGORIES.get(optional_text(row, "category") or "", _UNCATEGORIZED)
+    balance = optional_section(row, "balance") or {}
+    credit = optional_section(row, "credit_data") or {}
+    name = optional_text(row, "name")
+    return ProviderAccount(
+        provider_account_id=text(row, "id"),
+        name=name or optional_text(row, "type") or "",
+        official_name=name,
+        mask=_mask(row),
+        type=kind,
+        subtype=subtype,
+        currency=currency(row, "currency"),
+        balances=Balances(
+            available=optional_decimal(balance, "available"),
+            current=optional_decimal(balance, "current"),
+            limit=optional_decimal(credit, "credit_limit"),
+        ),
+        as_of=optional_instant(row, "collected_at"),
+    )
+
+
+def listed_of(row: Payload) -> Listed | None:
+    """A movement; None while Belvo has no date or no amount for it, which it may fill in later.
+
+    Belvo's amounts carry no sign, `type` does, and may be missing: then the row is flagged.
+    `created_at` is when Belvo last wrote the record.
+
+    Raises:
+        ProviderFailure: `MALFORMED`.
+
+    """
+    account = section(row, "account")
+    transaction_id, account_id = text(row, "id"), text(account, "id")
+    amount = optional_decimal(row, "amount")
+    on = optional_day(row, "value_date") or optional_day(row, "accounting_date")
+    if amount is None or on is None:
+        return None
+    direction = _DIRECTIONS.get(optional_text(row, "type") or "", Direction.UNKNOWN)
+    magnitude = amount.copy_abs()
+    merchant = optional_section(row, "merchant") or {}
+    told_currency = currency(row, "currency")
+    return Listed(
+        ProviderTransaction(
+            provider_transaction_id=transaction_id,
+            provider_account_id=account_id,
+            date=on,
+            posted_at=optional_instant(row, "accounting_date"),
+            authorized_date=None,
+            amount=magnitude.copy_negate() if direction is Direction.OUT and amount else magnitude,
+            direction=direction,
+            currency=(
+                currency(account, "currency") if told_currency == NO_CURRENCY else told_currency
+            ),
+            description=(
+                optional_text(row, "description") or optional_text(row, "observations") or ""
+            ),
+            merchant_name=optional_text(merchant, "merchant_name"),
+            category=optional_text(row, "category"),
+            pending=optional_text(row, "status") == "PENDING",
+        ),
+        optional_instant(row, "created_at"),
+    )
+
+
+def _mask(row: Payload) -> str | None:
+    # The bank's own number first: the last digit of a CLABE is a check digit, and an agency with
+    # an account number ends in one too.
+    return mask_of(optional_text(row, "number")) or mask_of(
+        optional_text(row, "public_identification_value")
+    )

@@ -1,0 +1,95 @@
+"""The known providers: one line each."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Final, cast
+
+import httpx
+
+from orchestrator.resilience.quota import Quota
+
+from .http import VendorHttp
+from .protocol import FinancialProvider
+
+__all__ = ["REGISTRY", "Adapter", "AdapterConfig", "ProviderSpec", "adapter_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterConfig:
+    """What an adapter is built from.
+
+    `keys` are our own credentials at the vendor by environment variable name; `options` are the
+    settings of `[providers.<name>.options]`, texts, for points the vendor leaves unclear.
+    `environment` is `sandbox` or `production`.
+    """
+
+    environment: str
+    base_url: str
+    keys: Mapping[str, str] = field(repr=False)
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """What a provider's module offers under the name `ADAPTER`.
+
+    `build` makes the adapter; `vendor_http` wraps the client with our credentials for it.
+    `base_urls` by environment. `quotas` by environment, as published. `exchange_consumes`: an
+    exchange uses its temporary token up, so that a lost answer leaves it in doubt.
+    """
+
+    base_urls: Mapping[str, str]
+    quotas: Mapping[str, tuple[Quota, ...]]
+    vendor_http: Callable[[httpx.AsyncClient, AdapterConfig], VendorHttp]
+    build: Callable[[VendorHttp, AdapterConfig], FinancialProvider]
+    default_options: Mapping[str, str] = field(default_factory=dict)
+    exchange_consumes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSpec:
+    """A provider by name.
+
+    `credentials` are the environment variables that must all be set; `module` is where its
+    `ADAPTER` is, None while there is none: such a provider is known and never configured.
+    `probes_refused_keys`: refused keys may be tried again after a while, without harm.
+    `institution_bound`: it serves its own institution and no other.
+    """
+
+    name: str
+    title: str
+    env_prefix: str
+    credentials: tuple[str, ...]
+    module: str | None
+    probes_refused_keys: bool = True
+    institution_bound: bool = False
+
+
+REGISTRY: Final[Mapping[str, ProviderSpec]] = {
+    spec.name: spec
+    for spec in (
+        ProviderSpec("plaid", "Plaid", "PLAID", ("PLAID_CLIENT_ID", "PLAID_SECRET"), "plaid"),
+        ProviderSpec("mx", "MX Technologies", "MX", ("MX_CLIENT_ID", "MX_API_KEY"), "mx"),
+        ProviderSpec(
+            "finicity",
+            "Finicity (Mastercard Open Finance)",
+            "FINICITY",
+            ("FINICITY_PARTNER_ID", "FINICITY_PARTNER_SECRET", "FINICITY_APP_KEY"),
+            None,
+            probes_refused_keys=False,
+        ),
+        ProviderSpec(
+            "belvo", "Belvo", "BELVO", ("BELVO_SECRET_ID", "BELVO_SECRET_PASSWORD"), "belvo"
+        ),
+        ProviderSpec("bitso", "Bitso", "BITSO", (), None, institution_bound=True),
+    )
+}
+
+
+def adapter_of(spec: ProviderSpec) -> Adapter | None:
+    """The provider's adapter, imported on first use; None where there is none yet."""
+    if spec.module is None:
+        return None
+    module = import_module(f".{spec.module}", __package__)
+    return cast(Adapter, module.ADAPTER)

@@ -1,0 +1,115 @@
+"""Windows of dates at vendors that know no cursor: what to read, what to keep, how to go on.
+
+Such a vendor lists the movements of a window and says of each row when it last wrote it. The first
+reading is that window. A later one reads again from shortly before its end, and keeps the rows that
+were written since. Rows that vanished cannot be told from here: whoever stores rows compares.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Final, Self
+
+from orchestrator.domain import ProviderTransaction
+
+from .listing import Position, cut, packed, shifted, unpacked
+from .protocol import TransactionsRead, TransactionsRequest
+
+__all__ = ["Listed", "WindowReading"]
+
+_KIND: Final = "w1"
+_FIELDS: Final = 7
+_OVERLAP_DAYS: Final = 14
+"""How long a pending row may live, and so how far back an update can rewrite history."""
+_SLACK: Final = timedelta(hours=1)
+"""Between the vendor's clock and ours, and between its write and the row's being readable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A movement with the time at which the vendor last wrote it, where it says so."""
+
+    row: ProviderTransaction
+    changed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class WindowReading:
+    """One reading of a connection's movements, which may take several answers.
+
+    `first_day` to `last_day` is what to ask of the vendor; `last_day` None means up to now and
+    what it already announces. `changed_after`, with its slack, is when a row must have been
+    written to be told; None means that all are. `start` and `end` bound what is told.
+    """
+
+    start: date
+    end: date | None
+    changed_after: datetime | None
+    read_at: datetime
+    seen_until: date
+    first_day: date
+    after: Position | None = None
+
+    @classmethod
+    def of(cls, request: TransactionsRequest, now: datetime) -> Self:
+        """The reading that a request asks for.
+
+        Raises:
+            ProviderFailure: `INVALID_CURSOR`.
+
+        """
+        if request.cursor is None:
+            return cls(
+                start=request.start_date,
+                end=request.end_date,
+                changed_after=None,
+                read_at=now,
+                seen_until=min(request.end_date, request.today),
+                first_day=request.start_date,
+            )
+        fields = unpacked(request.cursor, kind=_KIND, fields=_FIELDS)
+        start, end = fields.day(), fields.optional_day()
+        changed_after, read_at = fields.optional_instant(), fields.instant()
+        seen_until, after = fields.day(), fields.optional_position()
+        if after is not None:
+            return cls(start, end, changed_after, read_at, seen_until, after.day, after)
+        return cls(
+            start=start,
+            end=None,
+            changed_after=read_at - _SLACK,
+            read_at=now,
+            seen_until=request.today,
+            first_day=max(start, shifted(min(seen_until, request.today), -_OVERLAP_DAYS)),
+        )
+
+    def answer(self, listed: Iterable[Listed], *, limit: int, stale: bool) -> TransactionsRead:
+        """The next `limit` movements of this reading, out of all that the vendor listed."""
+        told, going_on = cut(
+            (entry.row for entry in listed if self._tells(entry)), after=self.after, limit=limit
+        )
+        return TransactionsRead(
+            transactions=told,
+            removed=(),
+            next_cursor=self._cursor(going_on),
+            has_more=going_on is not None,
+            stale=stale,
+        )
+
+    def _tells(self, entry: Listed) -> bool:
+        if entry.row.date < self.start or (self.end is not None and entry.row.date > self.end):
+            return False
+        if self.changed_after is None or entry.changed_at is None:
+            return True
+        return entry.changed_at >= self.changed_after
+
+    def _cursor(self, going_on: Position | None) -> str:
+        return packed(
+            _KIND,
+            self.start,
+            self.end,
+            self.changed_after,
+            self.read_at,
+            self.seen_until,
+            None if going_on is None else going_on.day,
+            None if going_on is None else going_on.transaction_id,
+        )

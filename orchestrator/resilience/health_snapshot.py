@@ -1,0 +1,119 @@
+"""A provider's readiness as a router sees it: frozen, in durations, good for a moment."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from orchestrator.domain import CircuitState, IneligibilityReason, Operation
+
+from .board_snapshot import BoardSnapshot, CircuitBlock
+from .circuit_permit import CircuitTransition
+from .limiter import Limited, LimiterSnapshot
+
+__all__ = ["GuardRejection", "HealthSnapshot"]
+
+_IN_FLIGHT_RETRY_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class GuardRejection:
+    """No call now, and nothing is held.
+
+    `code` tells reasons apart more finely: `CIRCUIT_OPEN`, `FORCED_OPEN`, `LOCAL_LIMIT` (a quota of
+    ours is used up), `RETRY_AFTER` (the vendor asked for a pause), `IN_FLIGHT` (as many calls under
+    way as are allowed). `scope` is the circuit's, None for limits. `by_failures`: a call in panic
+    may pass. `retry_after_s` is None where time alone changes nothing.
+    """
+
+    reason: IneligibilityReason
+    code: str
+    retry_after_s: float | None
+    scope: str | None = None
+    by_failures: bool = False
+    transitions: tuple[CircuitTransition, ...] = ()
+
+    @classmethod
+    def of_circuit(
+        cls, block: CircuitBlock, transitions: tuple[CircuitTransition, ...] = ()
+    ) -> "GuardRejection":
+        """A circuit's objection."""
+        return cls(
+            reason=block.reason,
+            code=block.reason.value.upper(),
+            retry_after_s=block.retry_after_s,
+            scope=block.scope,
+            by_failures=block.by_failures,
+            transitions=transitions,
+        )
+
+    @classmethod
+    def of_limit(
+        cls, limited: Limited, transitions: tuple[CircuitTransition, ...] = ()
+    ) -> "GuardRejection":
+        """The limiter's objection."""
+        return cls(
+            reason=IneligibilityReason.RATE_LIMITED,
+            code="RETRY_AFTER" if limited.quota is None else "LOCAL_LIMIT",
+            retry_after_s=limited.retry_after_s,
+            transitions=transitions,
+        )
+
+    @classmethod
+    def of_in_flight(cls, transitions: tuple[CircuitTransition, ...] = ()) -> "GuardRejection":
+        """Too many calls are under way."""
+        return cls(
+            reason=IneligibilityReason.RATE_LIMITED,
+            code="IN_FLIGHT",
+            retry_after_s=_IN_FLIGHT_RETRY_S,
+            transitions=transitions,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class HealthSnapshot:
+    """Everything that speaks for or against a provider now.
+
+    `at_unix_s` is when it was taken, by the taker's wall clock; all else is durations and counts.
+    """
+
+    provider: str
+    at_unix_s: float
+    circuits: BoardSnapshot
+    limiter: LimiterSnapshot
+    in_flight: int
+    max_in_flight: int
+
+    @property
+    def state(self) -> CircuitState:
+        """The provider's own circuit."""
+        return self.circuits.state
+
+    def rejection(
+        self,
+        operation: Operation,
+        institution_id: str | None,
+        *,
+        endpoint: str | None = None,
+        age_s: float = 0.0,
+    ) -> GuardRejection | None:
+        """What the guard would object to by this picture, or None.
+
+        A connection's own limits are not in it, so the guard may still refuse.
+
+        Args:
+            operation: to be called.
+            institution_id: where.
+            endpoint: the first one that the call needs, where known.
+            age_s: seconds since the picture was taken; waits are that much shorter.
+
+        """
+        block = self.circuits.blocks(operation, institution_id, age_s=age_s)
+        if block is not None:
+            return GuardRejection.of_circuit(block)
+        wait_s = dict(self.limiter.endpoint_waits_s).get(endpoint or "", self.limiter.retry_after_s)
+        if wait_s > age_s:
+            return GuardRejection(
+                reason=IneligibilityReason.RATE_LIMITED,
+                code="RETRY_AFTER" if self.limiter.paused_for_s > age_s else "LOCAL_LIMIT",
+                retry_after_s=wait_s - age_s,
+            )
+        return GuardRejection.of_in_flight() if self.in_flight >= self.max_in_flight else None

@@ -1,0 +1,33 @@
+"""Who is asked, in which order, and what happens when one fails."""
+
+from .eligibility import Block, Candidate, CandidateFacts, ineligibility
+from .plan import (
+    Dispatch,
+    FailoverPlan,
+    Finish,
+    Pause,
+    PlanOptions,
+    Rejected,
+    StepOutcome,
+    Succeeded,
+)
+from .resolution import LinkedConnection, ReadTarget, Resolution, resolve_read
+
+__all__ = [
+    "Block",
+    "Candidate",
+    "CandidateFacts",
+    "Dispatch",
+    "FailoverPlan",
+    "Finish",
+    "LinkedConnection",
+    "Pause",
+    "PlanOptions",
+    "ReadTarget",
+    "Rejected",
+    "Resolution",
+    "StepOutcome",
+    "Succeeded",
+    "ineligibility",
+    "resolve_read",
+]

@@ -1,0 +1,255 @@
+"""Effective settings: shipped defaults, then the TOML of ORCHESTRATOR_CONFIG, then the environment.
+
+Secrets come from the environment only and are `SecretStr`. Every process reads them for itself, so
+that none travels in an actor's arguments.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from orchestrator.domain import ConfigurationError
+
+__all__ = [
+    "Environment",
+    "Policies",
+    "ProviderKeys",
+    "ProviderSection",
+    "Settings",
+    "load_settings",
+]
+
+_DEFAULTS: Final = Path(__file__).parent / "defaults.toml"
+_PROVIDERS: Final = ("plaid", "mx", "finicity", "belvo", "bitso")
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SelectionSection(_Section):
+    """Which policy orders the candidates."""
+
+    policy: str
+    exploration_ratio: Annotated[float, Field(ge=0, le=0.2)]
+
+
+class BreakerSection(_Section):
+    """Circuit breakers, the same for every provider."""
+
+    failure_threshold: Annotated[int, Field(ge=1, le=1000)]
+    success_threshold: Annotated[int, Field(ge=1, le=100)]
+    timeout_ms: Annotated[int, Field(ge=1, le=86_400_000)]
+    panic: bool
+
+
+class RequestsSection(_Section):
+    """Time and concurrency bounds of attempts."""
+
+    attempt_timeout_ms: Annotated[int, Field(ge=100, le=600_000)]
+    call_timeout_ms: Annotated[int, Field(ge=100, le=600_000)]
+    max_in_flight: Annotated[int, Field(ge=1, le=10_000)]
+    retry_base_ms: Annotated[int, Field(ge=1, le=60_000)]
+    retry_cap_ms: Annotated[int, Field(ge=1, le=60_000)]
+
+
+class AttemptLogSection(_Section):
+    """Bounds of the attempt log's database and of its readers."""
+
+    memory_limit_mb: Annotated[int, Field(ge=64)]
+    query_timeout_s: Annotated[float, Field(gt=0, le=600)]
+    query_max_rows: Annotated[int, Field(ge=1)]
+
+
+class LimitsSection(_Section):
+    """A provider's local rate limits."""
+
+    enabled: bool
+    scale: Annotated[float, Field(gt=0, le=1000)]
+
+
+class ProviderSection(_Section):
+    """What can be set for one provider."""
+
+    limits: LimitsSection
+    options: dict[str, str]
+
+
+RegionCode = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+
+
+class Policies(_Section):
+    """The TOML part of the settings."""
+
+    regions: dict[RegionCode, tuple[str, ...]]
+    selection: SelectionSection
+    breaker: BreakerSection
+    requests: RequestsSection
+    attempt_log: AttemptLogSection
+    providers: dict[Literal["plaid", "mx", "finicity", "belvo", "bitso"], ProviderSection]
+
+
+class Environment(BaseSettings):
+    """What the environment says, by the names of the contract."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ORCHESTRATOR_",
+        env_ignore_empty=True,
+        frozen=True,
+        extra="ignore",
+        hide_input_in_errors=True,
+    )
+
+    data_dir: Path = Path("data")
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65_535)] = 8000
+    sandbox_port: Annotated[int, Field(ge=1, le=65_535)] = 8200
+    config: Path | None = None
+    vault_key: SecretStr | None = None
+    public_url: str | None = None
+    api_keys: SecretStr | None = None
+    admin_keys: SecretStr | None = None
+    seed: int = 0
+
+
+class ProviderKeys(BaseModel):
+    """One provider's part of the environment."""
+
+    model_config = ConfigDict(frozen=True)
+
+    environment: Literal["sandbox", "production"]
+    base_url: str | None
+    keys: dict[str, SecretStr]
+    missing: tuple[str, ...]
+
+    @property
+    def complete(self) -> bool:
+        """Whether all our credentials for it are set."""
+        return not self.missing
+
+    def reveal(self) -> dict[str, str]:
+        """Our credentials in clear, by environment variable name, for the adapter alone."""
+        return {name: secret.get_secret_value() for name, secret in self.keys.items()}
+
+
+class Settings:
+    """Everything that is configured; immutable after `load_settings`."""
+
+    def __init__(
+        self, environment: Environment, policies: Policies, environ: Mapping[str, str]
+    ) -> None:
+        self.environment = environment
+        self.policies = policies
+        self._environ = {k: SecretStr(v) for k, v in environ.items() if v.strip()}
+
+    @cached_property
+    def data_dir(self) -> Path:
+        """Absolute folder of everything that is kept."""
+        return self.environment.data_dir.expanduser().resolve()
+
+    def provider_keys(self, prefix: str, credentials: tuple[str, ...]) -> ProviderKeys:
+        """A provider's credentials and address from the environment.
+
+        Raises:
+            ConfigurationError: `<PREFIX>_ENV` is neither `sandbox` nor `production`.
+
+        """
+        stage = self._text(f"{prefix}_ENV") or "sandbox"
+        if stage not in ("sandbox", "production"):
+            raise ConfigurationError(
+                f"{prefix}_ENV is {stage!r}: set it to 'sandbox' or 'production'"
+            )
+        return ProviderKeys(
+            environment="production" if stage == "production" else "sandbox",
+            base_url=self._text(f"{prefix}_BASE_URL"),
+            keys={name: self._environ[name] for name in credentials if name in self._environ},
+            missing=tuple(name for name in credentials if name not in self._environ),
+        )
+
+    def api_key_texts(self) -> tuple[str, ...]:
+        """`ORCHESTRATOR_API_KEYS`, split."""
+        return _split(self.environment.api_keys)
+
+    def admin_key_texts(self) -> tuple[str, ...]:
+        """`ORCHESTRATOR_ADMIN_KEYS`, split."""
+        return _split(self.environment.admin_keys)
+
+    def _text(self, name: str) -> str | None:
+        secret = self._environ.get(name)
+        return None if secret is None else secret.get_secret_value().strip()
+
+
+def _split(secret: SecretStr | None) -> tuple[str, ...]:
+    if secret is None:
+        return ()
+    return tuple(part.strip() for part in secret.get_secret_value().split(",") if part.strip())
+
+
+def _merged(base: Mapping[str, object], over: Mapping[str, object]) -> dict[str, object]:
+    merged = dict(base)
+    for key, value in over.items():
+        below = merged.get(key)
+        if isinstance(below, dict) and isinstance(value, dict) and key != "regions":
+            merged[key] = _merged(below, value)
+        elif isinstance(below, dict) and isinstance(value, dict):
+            merged[key] = {**below, **value}
+        else:
+            merged[key] = value
+    return merged
+
+
+def _one_sentence(error: ValidationError, where: str) -> ConfigurationError:
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(str(part) for part in first["loc"]) or "the file"
+    return ConfigurationError(f"{where}: {place}: {first['msg']}")
+
+
+def load_settings() -> Settings:
+    """Read and check all settings, from this process's environment.
+
+    Raises:
+        ConfigurationError: something is missing, unknown or out of range; says which and where.
+
+    """
+    try:
+        environment = Environment()
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = f"ORCHESTRATOR_{str(first['loc'][0]).upper()}"
+        raise ConfigurationError(f"{name}: {first['msg']}") from None
+    return Settings(environment, _load_policies(environment.config), os.environ)
+
+
+def _load_policies(config: Path | None) -> Policies:
+    layers = tomllib.loads(_DEFAULTS.read_text(encoding="utf-8"))
+    where = "the shipped defaults"
+    if config is not None:
+        where = str(config)
+        try:
+            layers = _merged(layers, tomllib.loads(config.read_text(encoding="utf-8")))
+        except OSError as error:
+            raise ConfigurationError(
+                f"ORCHESTRATOR_CONFIG names {config}, which cannot be read: {error.strerror}"
+            ) from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"{config} is not valid TOML: {error}") from None
+    try:
+        policies = Policies.model_validate(layers)
+    except ValidationError as error:
+        raise _one_sentence(error, where) from None
+    for region, providers in policies.regions.items():
+        unknown = [name for name in providers if name not in _PROVIDERS]
+        if unknown:
+            raise ConfigurationError(
+                f"{where}: regions.{region}: unknown provider {unknown[0]!r}; "
+                f"known are {', '.join(_PROVIDERS)}"
+            )
+        if len(set(providers)) != len(providers):
+            raise ConfigurationError(f"{where}: regions.{region}: a provider is named twice")
+    return policies

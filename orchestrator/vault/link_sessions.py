@@ -1,0 +1,152 @@
+"""Link sessions, and the exchange of each at most once."""
+
+from sqlalchemy import Connection, Engine, Row, insert, select, update
+
+from .connections import record_of
+from .schema import link_sessions
+from .values import (
+    ExchangeBusy,
+    ExchangeDone,
+    ExchangeExpired,
+    ExchangeInDoubt,
+    ExchangeStart,
+    ExchangeStarted,
+    ExchangeUnknown,
+    LinkSession,
+    LinkSessionView,
+)
+
+__all__ = ["LinkSessions", "mark_exchanged"]
+
+_OPEN, _RUNNING, _DONE, _DOUBT = "open", "running", "done", "doubt"
+
+
+def _session(row: Row[tuple[object, ...]]) -> LinkSession:
+    found = row._mapping  # noqa: SLF001  SQLAlchemy's public accessor, underscore and all
+    return LinkSession(
+        link_session_id=found["link_session_id"],
+        space_id=found["space_id"],
+        provider=found["provider"],
+        region=found["region"],
+        institution_id=found["institution_id"],
+        repairs_connection_id=found["repairs_connection_id"],
+        sealed_state=found["sealed_state"],
+        created_at=found["created_at"],
+        expires_at=found["expires_at"],
+    )
+
+
+def mark_exchanged(transaction: Connection, link_session_id: str, connection_id: str) -> None:
+    """Note which connection a session's exchange made, within a transaction."""
+    transaction.execute(
+        update(link_sessions)
+        .where(link_sessions.c.link_session_id == link_session_id)
+        .values(exchange=_DONE, connection_id=connection_id)
+    )
+
+
+class LinkSessions:
+    """The table of link sessions."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def add(self, session: LinkSession) -> None:
+        """Keep a new link session."""
+        with self._engine.begin() as transaction:
+            transaction.execute(
+                insert(link_sessions).values(
+                    link_session_id=session.link_session_id,
+                    space_id=session.space_id,
+                    provider=session.provider,
+                    region=session.region,
+                    institution_id=session.institution_id,
+                    repairs_connection_id=session.repairs_connection_id,
+                    sealed_state=session.sealed_state,
+                    created_at=session.created_at,
+                    expires_at=session.expires_at,
+                    exchange=_OPEN,
+                )
+            )
+
+    def get(self, link_session_id: str) -> LinkSessionView | None:
+        """A link session, with the connection its exchange made."""
+        with self._engine.connect() as connection:
+            row = self._row(connection, link_session_id)
+            if row is None:
+                return None
+            made = None if row.connection_id is None else record_of(connection, row.connection_id)
+            return LinkSessionView(_session(row), made)
+
+    def begin_exchange(self, link_session_id: str, space_id: str, now: float) -> ExchangeStart:
+        """Write down that this exchange is about to be sent; durable on return."""
+        with self._engine.begin() as transaction:
+            row = self._row(transaction, link_session_id)
+            if row is None or row.space_id != space_id:
+                return ExchangeUnknown()
+            if row.exchange == _DONE:
+                made = record_of(transaction, row.connection_id)
+                return ExchangeUnknown() if made is None else ExchangeDone(made)
+            if row.exchange == _DOUBT:
+                return ExchangeInDoubt()
+            if row.exchange == _RUNNING:
+                return ExchangeBusy()
+            if row.expires_at is not None and now >= row.expires_at + _GRACE_S:
+                return ExchangeExpired()
+            taken = transaction.execute(
+                update(link_sessions)
+                .where(
+                    link_sessions.c.link_session_id == link_session_id,
+                    link_sessions.c.exchange == _OPEN,
+                )
+                .values(exchange=_RUNNING)
+            )
+            return ExchangeStarted(_session(row)) if taken.rowcount == 1 else ExchangeBusy()
+
+    def release_exchange(self, link_session_id: str) -> None:
+        """The vendor certainly did not exchange it: it may be tried again."""
+        self._leave_running(link_session_id, _OPEN)
+
+    def doubt_exchange(self, link_session_id: str) -> None:
+        """Nobody knows whether the vendor exchanged it."""
+        self._leave_running(link_session_id, _DOUBT)
+
+    def recover(self) -> int:
+        """After a crash: exchanges that were running are in doubt. Tells how many."""
+        with self._engine.begin() as transaction:
+            return transaction.execute(
+                update(link_sessions)
+                .where(link_sessions.c.exchange == _RUNNING)
+                .values(exchange=_DOUBT)
+            ).rowcount
+
+    def space_exists(self, space_id: str) -> bool:
+        """Whether this space ever made a link session."""
+        with self._engine.connect() as connection:
+            found = connection.execute(
+                select(link_sessions.c.space_id)
+                .where(link_sessions.c.space_id == space_id)
+                .limit(1)
+            )
+            return found.first() is not None
+
+    def _leave_running(self, link_session_id: str, state: str) -> None:
+        with self._engine.begin() as transaction:
+            transaction.execute(
+                update(link_sessions)
+                .where(
+                    link_sessions.c.link_session_id == link_session_id,
+                    link_sessions.c.exchange == _RUNNING,
+                )
+                .values(exchange=state)
+            )
+
+    def _row(self, connection: Connection, link_session_id: str) -> Row[tuple[object, ...]] | None:
+        return connection.execute(
+            select(link_sessions).where(link_sessions.c.link_session_id == link_session_id)
+        ).first()
+
+
+_GRACE_S = 1800.0
+"""A user may finish in the widget at its last moment, and the token then lives on: Plaid's public
+token for 30 minutes."""

@@ -1,0 +1,92 @@
+"""Request bodies as OpenAPI shows them, and their reading with a bound on size."""
+
+from typing import Annotated, Final, Generic, Literal, TypeVar
+
+import orjson
+from fastapi import Request
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from orchestrator.domain import DEFAULT_DEADLINE_MS, ErrorType, OperationError, RequestRefused
+from orchestrator.intake import DEFAULT_REGION, refused_field
+
+__all__ = [
+    "MAX_BODY_BYTES",
+    "BatchBody",
+    "CircuitBody",
+    "OperationBody",
+    "read_json_object",
+]
+
+MAX_BODY_BYTES: Final = 1024 * 1024
+
+P = TypeVar("P", bound=BaseModel)
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
+
+
+class OperationBody(_Body, Generic[P]):
+    """Body of `POST /v1/operations/{operation}`."""
+
+    params: P
+    preferred_provider: str | None = Field(None, description="Tried first when it is eligible.")
+    region: str = Field(DEFAULT_REGION, description="ISO 3166-1 alpha-2; for createLink.")
+    deadline_ms: Annotated[int, Field(ge=100, le=600_000)] = DEFAULT_DEADLINE_MS
+    priority: Literal["interactive", "backfill"] = "interactive"
+
+
+class BatchItem(_Body):
+    """One operation of a batch."""
+
+    operation: str
+    params: dict[str, object]
+    preferred_provider: str | None = None
+    region: str = DEFAULT_REGION
+    deadline_ms: int = DEFAULT_DEADLINE_MS
+    priority: str = "interactive"
+    idempotency_key: str | None = None
+
+
+class BatchBody(_Body):
+    """Body of `POST /v1/batch`."""
+
+    operations: Annotated[list[BatchItem], Field(min_length=1, max_length=1000)]
+
+
+class CircuitBody(_Body):
+    """Body of `POST /admin/providers/{provider}/circuit`."""
+
+    state: Literal["FORCED_OPEN", "FORCED_CLOSED", "AUTO"]
+    reason: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+async def read_json_object(request: Request) -> dict[str, object]:
+    """The request's body as a JSON object.
+
+    Raises:
+        RequestRefused: `too_large` over 1 MiB, `validation` where it is not a JSON object.
+
+    """
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise refused_field("Content-Type", "must be application/json")
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > MAX_BODY_BYTES:
+            raise RequestRefused(
+                OperationError(
+                    ErrorType.TOO_LARGE, "BODY_TOO_LARGE", "the body is larger than 1 MiB"
+                )
+            )
+        chunks.append(chunk)
+    try:
+        body = orjson.loads(b"".join(chunks))
+    except orjson.JSONDecodeError as error:
+        raise refused_field("body", f"is not JSON: {error.msg}", code="INVALID_JSON") from None
+    if not isinstance(body, dict):
+        raise refused_field("body", "is not a JSON object")
+    return body

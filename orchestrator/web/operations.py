@@ -1,0 +1,224 @@
+"""`POST /v1/operations/{operation}` and `POST /v1/batch`."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Annotated
+
+import orjson
+from fastapi import APIRouter, Header, Request, Response
+from pydantic import BaseModel
+
+from orchestrator.domain import (
+    CreateLinkParams,
+    ErrorType,
+    ExchangeTokenParams,
+    GetAccountsParams,
+    Json,
+    Operation,
+    OperationError,
+    OperationRequest,
+    OperationResult,
+    RequestRefused,
+    SyncTransactionsParams,
+    to_wire,
+)
+from orchestrator.intake import new_request_id, operation_named, refused_field
+
+from .access import Caller
+from .bodies import BatchBody, OperationBody, read_json_object
+from .callers import caller_of, service_of
+from .problem import problem, problem_body, status_of
+
+__all__ = ["ENVELOPE", "router"]
+
+router = APIRouter(tags=["operations"])
+
+ENVELOPE = ("params", "preferredProvider", "region", "deadlineMs", "priority")
+
+_BODIES: Mapping[Operation, type[BaseModel]] = {
+    Operation.CREATE_LINK: OperationBody[CreateLinkParams],
+    Operation.EXCHANGE_TOKEN: OperationBody[ExchangeTokenParams],
+    Operation.GET_ACCOUNTS: OperationBody[GetAccountsParams],
+    Operation.SYNC_TRANSACTIONS: OperationBody[SyncTransactionsParams],
+}
+
+
+def request_from(
+    request: Request,
+    caller: Caller,
+    operation: Operation,
+    body: Mapping[str, object],
+    idempotency_key: str | None,
+    request_id: str,
+) -> OperationRequest:
+    """A validated request out of a body's envelope.
+
+    Raises:
+        RequestRefused: `validation`, naming the field; `not_found` for another key's space.
+
+    """
+    unknown = [name for name in body if name not in ENVELOPE]
+    if unknown:
+        raise refused_field(unknown[0], f"is not one of {', '.join(ENVELOPE)}")
+    params = body.get("params")
+    if not isinstance(params, dict):
+        raise refused_field("params", "is missing or is not an object")
+    return service_of(request).intake.request(
+        operation,
+        params,
+        request_id=request_id,
+        preferred_provider=_text(body, "preferredProvider"),
+        region=_text(body, "region") or "US",
+        deadline_ms=_whole(body, "deadlineMs", 30_000),
+        priority=_text(body, "priority") or "interactive",
+        idempotency_key=idempotency_key,
+        caller_id=caller.caller_id,
+        spaces=caller.spaces,
+    )
+
+
+def _text(body: Mapping[str, object], name: str) -> str | None:
+    value = body.get(name)
+    if value is not None and not isinstance(value, str):
+        raise refused_field(name, "is not a string")
+    return value
+
+
+def _whole(body: Mapping[str, object], name: str, default: int) -> int:
+    value = body.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise refused_field(name, "is not a whole number")
+    return value
+
+
+def result_wire(result: OperationResult) -> tuple[int, dict[str, Json]]:
+    """HTTP status and body of a result."""
+    attempts = to_wire(result.attempts)
+    decision = to_wire(result.decision)
+    if result.error is not None:
+        extra = {
+            "operation": result.operation.value,
+            "attempts": attempts,
+            "decision": decision,
+        }
+        return status_of(result.error), problem_body(result.error, result.request_id, extra)
+    data = to_wire(result.data)
+    if isinstance(data, dict):
+        data = {name: value for name, value in data.items() if name not in _OPTIONAL or value}
+    return 200, {
+        "success": True,
+        "requestId": result.request_id,
+        "operation": result.operation.value,
+        "provider": result.provider,
+        "failoverUsed": result.failover_used,
+        "data": data,
+        "attempts": attempts,
+        "decision": decision,
+    }
+
+
+_OPTIONAL = ("fields",)
+
+
+def _answer(result: OperationResult) -> Response:
+    headers = {"X-Request-Id": result.request_id}
+    if result.replayed:
+        headers["Idempotent-Replayed"] = "true"
+    _, body = result_wire(result)
+    if result.error is not None:
+        extra = {name: body[name] for name in ("operation", "attempts", "decision")}
+        response = problem(result.error, result.request_id, extra)
+        response.headers.update(headers)
+        return response
+    return Response(orjson.dumps(body), media_type="application/json", headers=headers)
+
+
+async def _operate(request: Request, operation: Operation, idempotency_key: str | None) -> Response:
+    caller = caller_of(request)
+    given = request.headers.get("x-request-id")
+    body = await read_json_object(request)
+    valid = request_from(
+        request, caller, operation, body, idempotency_key, given or request.state.request_id
+    )
+    return _answer(await service_of(request).execute(valid))
+
+
+def _register(operation: Operation) -> None:
+    """A route an operation, so that OpenAPI shows each with its own parameters."""
+
+    async def operate(
+        request: Request,
+        idempotency_key: Annotated[str | None, Header()] = None,
+        x_request_id: Annotated[str | None, Header()] = None,  # noqa: ARG001  shown in OpenAPI; read where every route does
+    ) -> Response:
+        return await _operate(request, operation, idempotency_key)
+
+    router.add_api_route(
+        f"/v1/operations/{operation.value}",
+        operate,
+        methods=["POST"],
+        name=operation.value,
+        summary=operation.value,
+        openapi_extra={
+            "requestBody": {
+                "required": True,
+                "content": {
+                    "application/json": {
+                        "schema": _BODIES[operation].model_json_schema(
+                            ref_template="#/components/schemas/{model}"
+                        )
+                    }
+                },
+            }
+        },
+    )
+
+
+for _operation in Operation:
+    _register(_operation)
+
+
+@router.post("/v1/operations/{operation}", include_in_schema=False)
+async def unknown_operation(operation: str) -> Response:
+    """Answer 404 for any other operation, naming those there are."""
+    operation_named(operation)
+    raise RequestRefused(
+        OperationError(ErrorType.NOT_FOUND, "UNKNOWN_OPERATION", "there is no such operation")
+    )
+
+
+@router.post(
+    "/v1/batch",
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": BatchBody.model_json_schema()}},
+        }
+    },
+)
+async def batch(request: Request) -> Response:
+    """Serve 1 to 1000 operations; each item answers for itself, in order."""
+    caller = caller_of(request)
+    body = await read_json_object(request)
+    items = body.get("operations")
+    if not isinstance(items, list) or not 1 <= len(items) <= 1000:
+        raise refused_field("operations", "is not a list of 1 to 1000 items")
+    results = await asyncio.gather(*(_batch_item(request, caller, item) for item in items))
+    return Response(orjson.dumps({"results": results}), media_type="application/json")
+
+
+async def _batch_item(request: Request, caller: Caller, item: object) -> dict[str, Json]:
+    request_id = new_request_id()
+    try:
+        if not isinstance(item, dict):
+            raise refused_field("operations", "holds an item that is not an object")
+        envelope = dict(item)
+        operation = operation_named(str(envelope.pop("operation", "")))
+        key = _text(envelope, "idempotencyKey")
+        envelope.pop("idempotencyKey", None)
+        valid = request_from(request, caller, operation, envelope, key, request_id)
+        status, body = result_wire(await service_of(request).execute(valid))
+    except RequestRefused as refusal:
+        status = status_of(refusal.error)
+        body = problem_body(refusal.error, request_id)
+    return {"status": status, **body}

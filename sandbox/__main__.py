@@ -1,0 +1,47 @@
+"""`python -m sandbox`: the sandbox alone, on loopback, until it is told to stop."""
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+from .journal import WrongSeed
+from .options import SandboxOptions
+from .server import serve
+
+__all__ = ["main"]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve the sandbox; answers the process's exit code (0 stopped, 1 could not start)."""
+    parser = argparse.ArgumentParser(
+        prog="python -m sandbox",
+        description="Serve stand-ins for the providers on loopback, each below its name.",
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="loopback address (%(default)s)")
+    parser.add_argument("--port", type=int, default=8200, help="0 takes a free one (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of the world (%(default)s)")
+    parser.add_argument("--state", type=Path, help="file that keeps what was linked")
+    parser.add_argument(
+        "--enforce-limits", action="store_true", help="hold Plaid's published rate limits"
+    )
+    chosen = parser.parse_args(arguments)
+    try:
+        asyncio.run(
+            serve(
+                chosen.host,
+                chosen.port,
+                seed=chosen.seed,
+                ready=lambda url: print(f"sandbox at {url}", flush=True),  # noqa: T201  a console program
+                state_file=chosen.state,
+                options=SandboxOptions(enforce_limits=chosen.enforce_limits),
+            )
+        )
+    except (OSError, ValueError, WrongSeed) as error:
+        print(f"sandbox: {error}", file=sys.stderr)  # noqa: T201  a console program
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,223 @@
+"""The world in Belvo's shapes: unsigned amounts with INFLOW or OUTFLOW, the account in every row.
+
+Source: Belvo's OpenAPI 1.35.0 (Account, Transaction, Link, Institution).
+"""
+
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass
+from datetime import UTC, datetime, time
+from hashlib import sha256
+from typing import Final
+
+from .accounts import AccountKind, BankAccount
+from .banks import BANKS, Bank
+from .connections import Connection
+from .identifiers import digest, uuid_text
+from .merchants import Category
+from .movements import Movement
+from .wire import JsonObject, instant
+from .world import Balances, Sighting
+
+__all__ = [
+    "BelvoIds",
+    "account_json",
+    "institution_json",
+    "link_json",
+    "transaction_json",
+    "written_at",
+]
+
+_CATEGORIES: Final = {
+    AccountKind.CHECKING: ("CHECKING_ACCOUNT", "Cuentas de efectivo"),
+    AccountKind.SAVINGS: ("SAVINGS_ACCOUNT", "Cuentas de ahorro"),
+    AccountKind.CREDIT_CARD: ("CREDIT_CARD", "Tarjetas de crédito"),
+    AccountKind.LOAN: ("LOAN_ACCOUNT", "Créditos"),
+}
+_MOVEMENT_CATEGORIES: Final = {
+    Category.SALARY: ("Income & Payments", "Salary"),
+    Category.RENT: ("Bills & Utilities", "Rent"),
+    Category.UTILITIES: ("Bills & Utilities", "Electricity & Energy"),
+    Category.GROCERIES: ("Food & Groceries", "Groceries"),
+    Category.RESTAURANT: ("Food & Groceries", "Restaurants"),
+    Category.TRANSPORT: ("Transport & Travel", "Gas"),
+    Category.SHOPPING: ("Personal Shopping", "Department Store"),
+    Category.LEISURE: ("Online Platforms & Leisure", "Movie & Audio"),
+    Category.CASH: ("Withdrawal & ATM", None),
+    Category.CARD_PAYMENT: ("Credits & Loans", "Credit Card"),
+    Category.LOAN_PAYMENT: ("Credits & Loans", "Personal"),
+    Category.TRANSFER: ("Transfers", None),
+    Category.INTEREST: ("Income & Payments", "Interest"),
+}
+_CREATOR: Final = uuid_text("belvo", "creator")
+
+
+@dataclass(frozen=True, slots=True)
+class BelvoIds:
+    """Uuids inside one link."""
+
+    seed: int
+    link_id: str
+
+    def account(self, kind: AccountKind) -> str:
+        """An account's id."""
+        return uuid_text(self.seed, self.link_id, "account", kind.value)
+
+    def transaction(self, movement: Movement) -> str:
+        """A transaction's id, the same while pending and once processed."""
+        return uuid_text(self.seed, self.link_id, movement.key)
+
+
+def link_json(link: Connection, status: str, accessed_at: datetime) -> JsonObject:
+    """A Link."""
+    user_hash = sha256(f"{link.bank_key}:{link.user}".encode()).digest()
+    return {
+        "id": link.connection_id,
+        "institution": BANKS[link.bank_key].belvo,
+        "access_mode": link.attributes.get("access_mode", "recurrent"),
+        "last_accessed_at": instant(accessed_at),
+        "created_at": instant(link.linked_at),
+        "external_id": link.attributes.get("external_id") or None,
+        "institution_user_id": urlsafe_b64encode(user_hash).decode(),
+        "status": status,
+        "created_by": _CREATOR,
+        "refresh_rate": link.attributes.get("refresh_rate", "7d"),
+    }
+
+
+def institution_json(number: int, bank: Bank, *, down: bool) -> JsonObject:
+    """An Institution."""
+    return {
+        "id": 1000 + number,
+        "name": bank.belvo,
+        "type": "bank",
+        "website": None,
+        "display_name": bank.name,
+        "country_codes": [bank.region],
+        "primary_color": "#056dae",
+        "logo": None,
+        "icon_logo": None,
+        "text_logo": None,
+        "form_fields": [
+            {
+                "name": "username",
+                "type": "text",
+                "label": "Client number",
+                "validation": "^.{1,}$",
+                "placeholder": "ABC333333A33",
+                "validation_message": "Invalid client number",
+                "values": None,
+            }
+        ],
+        "features": [],
+        "resources": ["ACCOUNTS", "BALANCES", "TRANSACTIONS"],
+        "integration_type": "credentials",
+        "status": "down" if down else "healthy",
+    }
+
+
+def account_json(
+    ids: BelvoIds, account: BankAccount, balances: Balances, link: Connection, at: datetime
+) -> JsonObject:
+    """An Account. `created_at` is when it was last written, not when the account began."""
+    category, kind = _CATEGORIES[account.kind]
+    bank, collected_at = BANKS[link.bank_key], instant(at)
+    row: JsonObject = {
+        "id": ids.account(account.kind),
+        "link": link.connection_id,
+        "institution": {"name": bank.belvo, "type": "bank"},
+        "collected_at": collected_at,
+        "created_at": collected_at,
+        "category": category,
+        "balance_type": "LIABILITY" if account.kind.is_debt else "ASSET",
+        "type": kind,
+        "name": account.name,
+        "number": account.number,
+        "balance": {"current": balances.current, "available": balances.available},
+        "currency": account.currency,
+        "public_identification_name": None,
+        "public_identification_value": None,
+        "last_accessed_at": collected_at,
+        "credit_data": None,
+        "loan_data": None,
+        "funds_data": None,
+        "receivables_data": None,
+        "bank_product_id": None,
+        "internal_identification": digest(account.number).hex(),
+    }
+    if account.kind is AccountKind.CREDIT_CARD:
+        row["credit_data"] = {
+            "collected_at": collected_at,
+            "credit_limit": balances.limit,
+            "cutting_date": None,
+            "next_payment_date": None,
+            "minimum_payment": None,
+            "monthly_payment": None,
+            "no_interest_payment": None,
+            "last_payment_date": None,
+            "end_date": None,
+            "interest_rate": None,
+        }
+    elif account.kind is AccountKind.LOAN:
+        row["loan_data"] = {
+            "collected_at": collected_at,
+            "principal": None,
+            "outstanding_balance": balances.current,
+            "monthly_payment": None,
+            "interest_rates": None,
+        }
+    elif bank.region == "MX":
+        row["public_identification_name"] = "CLABE"
+        row["public_identification_value"] = f"01218000{account.number:0>10}"[:18]
+    return row
+
+
+def written_at(sighting: Sighting, linked_at: datetime) -> datetime:
+    """When a row was last written: when the bank changed it, or when the login was linked."""
+    return max(datetime.combine(sighting.changed_on, time.min, UTC), linked_at)
+
+
+def transaction_json(
+    ids: BelvoIds, sighting: Sighting, account: JsonObject, link: Connection
+) -> JsonObject:
+    """A Transaction; one that is pending has no accounting date yet."""
+    movement = sighting.movement
+    category, subcategory = _MOVEMENT_CATEGORIES[movement.category]
+    at = instant(written_at(sighting, link.linked_at))
+    is_card = movement.account is AccountKind.CREDIT_CARD
+    return {
+        "id": ids.transaction(movement),
+        "internal_identification": digest(link.user, link.bank_key, movement.key).hex(),
+        "account": account,
+        "collected_at": at,
+        "created_at": at,
+        "value_date": movement.authorized_on.isoformat(),
+        "accounting_date": (
+            None if sighting.pending else f"{movement.settles_on.isoformat()}T12:00:00.000Z"
+        ),
+        "amount": abs(movement.amount),
+        "balance": None,
+        "currency": account["currency"],
+        "description": movement.description,
+        "observations": None,
+        "merchant": (
+            {"logo": None, "website": None, "merchant_name": movement.merchant}
+            if movement.merchant
+            else None
+        ),
+        "category": category,
+        "subcategory": subcategory,
+        "reference": digest(movement.key, size=4).hex(),
+        "type": "INFLOW" if movement.amount > 0 else "OUTFLOW",
+        "status": "PENDING" if sighting.pending else "PROCESSED",
+        "credit_card_data": (
+            {
+                "collected_at": at,
+                "bill_name": None,
+                "bill_status": "OPEN",
+                "bill_amount": None,
+                "previous_bill_total": None,
+            }
+            if is_card
+            else None
+        ),
+    }

@@ -1,0 +1,40 @@
+"""Vendors' identifiers, derived: the same seed and the same thing give the same id for ever."""
+
+from hashlib import blake2b
+from typing import Final
+from uuid import UUID
+
+__all__ = ["base62", "digest", "guid", "hex_id", "uuid_text"]
+
+_ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_SEPARATOR: Final = "\x1f"
+
+
+def digest(*parts: object, size: int = 16) -> bytes:
+    """`size` bytes that depend on all `parts`, joined by their text."""
+    return blake2b(_SEPARATOR.join(map(str, parts)).encode(), digest_size=size).digest()
+
+
+def base62(*parts: object, length: int = 37) -> str:
+    """An id of letters and digits in both cases, as Plaid's are."""
+    number = int.from_bytes(digest(*parts, size=28), "big")
+    characters = []
+    for _ in range(length):
+        number, index = divmod(number, 62)
+        characters.append(_ALPHABET[index])
+    return "".join(characters)
+
+
+def uuid_text(*parts: object) -> str:
+    """A version 4 UUID in its usual form."""
+    return str(UUID(bytes=digest(*parts), version=4))
+
+
+def guid(prefix: str, *parts: object) -> str:
+    """A UUID behind a prefix that names its kind, as MX's are (`MBR-…`)."""
+    return f"{prefix}-{uuid_text(prefix, *parts)}"
+
+
+def hex_id(*parts: object) -> str:
+    """32 hexadecimal digits, as Belvo's request ids are."""
+    return digest(*parts).hex()

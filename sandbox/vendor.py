@@ -1,0 +1,120 @@
+"""What a vendor of the sandbox is made of: routes, its own refusals, and the end of its widget."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from hashlib import sha256
+from typing import ClassVar, Final, TypeVar
+
+from .banks import BANKS, Bank
+from .connections import Connection, Connections, LinkSession, LinkSessions
+from .faults import FaultKind
+from .options import SandboxOptions
+from .wire import Answer, Call
+from .world import Login, World
+
+__all__ = ["CREATE_LINK", "EXCHANGE", "GET_ACCOUNTS", "SYNC", "Route", "Shared", "Vendor", "cut"]
+
+CREATE_LINK: Final = "createLink"
+EXCHANGE: Final = "exchangeToken"
+GET_ACCOUNTS: Final = "getAccounts"
+SYNC: Final = "syncTransactions"
+
+_STALE_BY: Final = timedelta(days=30)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One endpoint of a vendor.
+
+    `operations` are those of ours that it can be part of, the likeliest first; a name of no
+    operation of ours ("revoke", "directory", "sandbox") keeps it out of their counts and faults.
+    `shapes_data`: its handler itself does the empty, truncated, stale and frozen faults.
+    """
+
+    method: str
+    path: str
+    operations: tuple[str, ...]
+    handler: Callable[[Call], Answer]
+    shapes_data: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all vendors of one sandbox share."""
+
+    world: World
+    connections: Connections
+    sessions: LinkSessions
+    options: SandboxOptions
+
+
+class Vendor(ABC):
+    """A vendor's protocol over the shared world. Handlers are synchronous and own no clock."""
+
+    name: ClassVar[str]
+
+    def __init__(self, shared: Shared) -> None:
+        self.world = shared.world
+        self.connections = shared.connections
+        self.sessions = shared.sessions
+        self.options = shared.options
+
+    @abstractmethod
+    def routes(self) -> Sequence[Route]:
+        """Its endpoints, below its base URL."""
+
+    @abstractmethod
+    def connection_of(self, call: Call) -> Connection | None:
+        """The connection that a call is about, if it tells; never raises."""
+
+    @abstractmethod
+    def bank_of(self, call: Call) -> Bank | None:
+        """The bank that a call about no connection is about, if it tells; never raises."""
+
+    @abstractmethod
+    def refusal(self, kind: FaultKind, call: Call) -> Answer | None:
+        """Its own error for a fault; None where it shows in no error but in the data."""
+
+    @abstractmethod
+    def unknown_path(self, call: Call) -> Answer:
+        """Its answer to a path or method that it does not have."""
+
+    @abstractmethod
+    def complete(self, session: LinkSession, user: str, bank: Bank, now: datetime) -> str:
+        """Play the widget to its end; answer what it hands to the front end."""
+
+    def bank_of_widget(self, url: str) -> Bank | None:
+        """The bank that a widget's URL preselects, where its session did not name one."""
+        del url
+        return None
+
+    def login(self, connection: Connection) -> Login:
+        """The login in the world that a connection reads."""
+        return self.world.login(connection.user, BANKS[connection.bank_key])
+
+    def today(self, call: Call) -> date:
+        """The day that the data are of: in a stale answer, long ago."""
+        today = call.now.date()
+        return today - _STALE_BY if call.kind is FaultKind.STALE else today
+
+    def as_of(self, call: Call, at: datetime) -> datetime:
+        """A time of freshness, moved back in a stale answer."""
+        return at - _STALE_BY if call.kind is FaultKind.STALE else at
+
+    @staticmethod
+    def default_user(end_user_id: str) -> str:
+        """The user behind a client's end-user id, the same at all vendors."""
+        return sha256(end_user_id.encode()).hexdigest()[:16]
+
+
+def cut(rows: Sequence[T], kind: FaultKind | None) -> Sequence[T]:
+    """A listing as a fault leaves it: nothing of it when empty, its first half when truncated."""
+    if kind is FaultKind.EMPTY:
+        return rows[:0]
+    if kind is FaultKind.TRUNCATED:
+        return rows[: len(rows) // 2]
+    return rows

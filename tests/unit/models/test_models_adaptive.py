@@ -1,0 +1,329 @@
+"""The adaptive policy: who is tried first, and why."""
+
+import random
+
+import pytest
+
+from models import AttemptOutcome, SelectionContext, SelectionModel, SelectionPolicy
+from models.adaptive import AdaptivePolicy
+
+NOON = 1_790_000_000.0
+US = ("plaid", "mx", "finicity")
+
+
+def ask(
+    policy: SelectionPolicy,
+    at: float = NOON,
+    *,
+    operation: str = "getAccounts",
+    institution: str | None = "ins_chase",
+) -> tuple[str, ...]:
+    """The order of the three US providers."""
+    context = SelectionContext(
+        operation=operation, region="US", institution_id=institution, candidates=US, at=at
+    )
+    return policy.decide(context).order
+
+
+def tell(
+    policy: SelectionPolicy,
+    outcome: str,
+    *,
+    times: int = 1,
+    at: float = NOON,
+    provider: str = "plaid",
+    operation: str = "getAccounts",
+    institution: str | None = "ins_chase",
+    scope: str | None = None,
+    number: int = 1,
+) -> None:
+    """So many attempts, a second apart, that ended like this."""
+    for second in range(times):
+        policy.observe(
+            AttemptOutcome(
+                provider=provider,
+                operation=operation,
+                region="US",
+                institution_id=institution,
+                at=at + second,
+                latency_s=0.2,
+                outcome=outcome,
+                attempt_number=number,
+                scope=scope,
+            )
+        )
+
+
+@pytest.fixture
+def policy() -> SelectionPolicy:
+    """Cold and not exploring."""
+    return SelectionPolicy(exploration_ratio=0.0)
+
+
+def test_cold_order_is_the_priority_order(policy: SelectionPolicy) -> None:
+    """Where nothing is known, the priority order decides, gently falling."""
+    context = SelectionContext(
+        operation="getAccounts", region="US", institution_id=None, candidates=US, at=NOON
+    )
+
+    decision = policy.decide(context)
+
+    assert decision.order == US
+    assert decision.scores == pytest.approx({"plaid": 0.97, "mx": 0.96, "finicity": 0.95})
+
+
+@pytest.mark.parametrize("outcome", ["provider_down", "network", "rate_limit"])
+def test_lone_failure_is_forgiven_and_three_move_it_down(
+    policy: SelectionPolicy, outcome: str
+) -> None:
+    """One failure changes nothing, three put the provider last."""
+    tell(policy, outcome)
+    assert ask(policy, NOON + 1) == US
+
+    tell(policy, outcome, times=2, at=NOON + 2)
+
+    assert ask(policy, NOON + 4) == ("mx", "finicity", "plaid")
+
+
+def test_a_busy_good_past_does_not_hide_a_fall(policy: SelectionPolicy) -> None:
+    """After a thousand successes three failures in a row are still enough."""
+    for step in range(1000):
+        tell(policy, "success", at=NOON + step * 0.1)
+
+    tell(policy, "provider_down", times=3, at=NOON + 101)
+
+    assert ask(policy, NOON + 104)[0] == "mx"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "scope"),
+    [
+        ("auth", "connection"),
+        ("auth", None),
+        ("validation", "request"),
+        ("validation", None),
+        ("network", "request"),
+    ],
+)
+def test_user_errors_move_nobody(policy: SelectionPolicy, outcome: str, scope: str | None) -> None:
+    """A storm of wrong passwords or bad requests says nothing about a provider."""
+    tell(policy, outcome, times=50, scope=scope)
+
+    assert ask(policy, NOON + 50) == US
+
+
+@pytest.mark.parametrize("scope", ["client", "provider"])
+def test_auth_failures_that_are_not_the_users_count(policy: SelectionPolicy, scope: str) -> None:
+    """Our own refused keys, or a provider that refuses everybody, move it down."""
+    tell(policy, "auth", times=3, scope=scope)
+
+    assert ask(policy, NOON + 3)[-1] == "plaid"
+
+
+def test_institution_failures_stay_at_the_institution(policy: SelectionPolicy) -> None:
+    """A bank that is down through a provider moves the provider for that bank alone."""
+    tell(policy, "provider_down", times=10, scope="institution")
+
+    assert ask(policy, NOON + 10)[-1] == "plaid"
+    assert ask(policy, NOON + 10, institution="ins_citi") == US
+    assert ask(policy, NOON + 10, institution=None) == US
+
+
+def test_institution_failures_without_an_institution_are_the_providers(
+    policy: SelectionPolicy,
+) -> None:
+    """Where nobody knows which bank it was, the provider answers for it."""
+    tell(policy, "provider_down", times=3, scope="institution", institution=None)
+
+    assert ask(policy, NOON + 3)[-1] == "plaid"
+
+
+def test_one_broken_operation_leaves_the_others(policy: SelectionPolicy) -> None:
+    """Where one operation fails and others work, soon only that one is moved."""
+    for step in range(40):
+        tell(policy, "provider_down", operation="syncTransactions", at=NOON + 2 * step)
+        tell(policy, "success", operation="getAccounts", at=NOON + 2 * step + 1, institution=None)
+
+    assert ask(policy, NOON + 80, operation="syncTransactions")[-1] == "plaid"
+    assert ask(policy, NOON + 80, institution="ins_citi") == US
+
+
+def test_later_attempts_count(policy: SelectionPolicy) -> None:
+    """A backup that fails as the second attempt loses its place too."""
+    tell(policy, "provider_down", times=3, provider="mx", number=2)
+
+    assert ask(policy, NOON + 3) == ("plaid", "finicity", "mx")
+
+
+@pytest.mark.parametrize(("failures", "minutes"), [(3, 3), (5, 4), (100, 7)])
+def test_recovery_is_found_with_time_alone(
+    policy: SelectionPolicy, failures: int, minutes: int
+) -> None:
+    """Minutes after its last failure a provider is first again, without having been tried."""
+    tell(policy, "provider_down", times=failures)
+    end = NOON + failures
+
+    assert ask(policy, end)[-1] == "plaid"
+    assert ask(policy, end + 60.0 * minutes) == US
+
+
+def test_recovery_is_found_sooner_by_successes(policy: SelectionPolicy) -> None:
+    """Attempts that work again bring a provider back before time alone would."""
+    tell(policy, "provider_down", times=12)
+    tell(policy, "success", times=30, at=NOON + 12)
+
+    assert ask(policy, NOON + 42)[0] == "plaid"
+
+
+def test_lasting_weakness_at_one_bank_is_remembered(policy: SelectionPolicy) -> None:
+    """A provider that fails every other time at a bank stays behind there for an hour's part."""
+    for step in range(200):
+        outcome = "success" if step % 2 else "network"
+        tell(policy, outcome, at=NOON + 30.0 * step, scope=None if step % 2 else "institution")
+    end = NOON + 6000.0
+
+    assert ask(policy, end + 900.0)[0] == "mx"
+    assert ask(policy, end + 900.0, institution="ins_citi") == US
+
+
+def test_late_outcome_weighs_as_if_it_had_aged(policy: SelectionPolicy) -> None:
+    """Failures an hour old, told now, change nothing."""
+    tell(policy, "success", provider="mx", at=NOON)
+
+    tell(policy, "provider_down", times=10, at=NOON - 3600.0)
+
+    assert ask(policy, NOON) == US
+
+
+def test_clock_set_back_does_not_stop_forgetting(policy: SelectionPolicy) -> None:
+    """After the clock was set back a day, evidence goes on ageing."""
+    tell(policy, "provider_down", times=5)
+    assert ask(policy, NOON - 86_400.0)[-1] == "plaid"
+
+    assert ask(policy, NOON - 86_400.0 + 600.0) == US
+
+
+MODEL = SelectionModel.of(
+    trained_at=NOON,
+    table={
+        ("plaid", "getAccounts", "US", None): 0.90,
+        ("mx", "getAccounts", "US", None): 0.98,
+        ("mx", "getAccounts", "US", "ins_citi"): 0.70,
+        ("plaid", "createLink", "US", None): 0.9600,
+        ("mx", "createLink", "US", None): 0.9605,
+    },
+    card={},
+)
+
+
+def test_trained_prior_orders_and_backs_off() -> None:
+    """The model's table decides, by the institution where it has a row; the unknown come last."""
+    policy = SelectionPolicy(model=MODEL, exploration_ratio=0.0)
+
+    assert ask(policy) == ("mx", "plaid", "finicity")
+    assert ask(policy, institution="ins_citi") == ("plaid", "mx", "finicity")
+    assert ask(policy, operation="syncTransactions") == US
+
+
+def test_priority_order_outweighs_a_hair_of_difference() -> None:
+    """A difference within noise does not overturn the order that the operator chose."""
+    policy = SelectionPolicy(model=MODEL, exploration_ratio=0.0)
+
+    assert ask(policy, operation="createLink", institution=None)[0] == "plaid"
+
+
+def test_swap_keeps_live_health(policy: SelectionPolicy) -> None:
+    """A new model is taken up at once and what was seen of late still counts."""
+    tell(policy, "provider_down", times=5, provider="mx")
+
+    policy.swap(MODEL)
+
+    assert policy.model_version == MODEL.version
+    assert ask(policy, NOON + 5)[0] == "plaid"
+    policy.swap(None)
+    assert ask(policy, NOON + 5) == ("plaid", "finicity", "mx")
+
+
+def test_exploration_is_even_flagged_and_exact() -> None:
+    """The share asked for is drawn evenly over all candidates and flagged as such."""
+    policy = SelectionPolicy(seed=3, exploration_ratio=0.3)
+    context = SelectionContext(
+        operation="getAccounts", region="US", institution_id=None, candidates=US, at=NOON
+    )
+
+    decisions = [policy.decide(context) for _ in range(20_000)]
+
+    explored = [decision.order[0] for decision in decisions if decision.explored]
+    assert len(explored) / 20_000 == pytest.approx(0.3, abs=0.015)
+    for name in US:
+        assert explored.count(name) / len(explored) == pytest.approx(1 / 3, abs=0.03)
+    assert decisions[0].propensities == pytest.approx({"plaid": 0.8, "mx": 0.1, "finicity": 0.1})
+
+
+def test_exchange_never_explores() -> None:
+    """An exchange is sent once, so its first choice is certain."""
+    policy = SelectionPolicy(exploration_ratio=1.0)
+    context = SelectionContext(
+        operation="exchangeToken", region="US", institution_id=None, candidates=US, at=NOON
+    )
+
+    decision = policy.decide(context)
+
+    assert (decision.order, decision.explored) == (US, False)
+    assert decision.propensities["plaid"] == 1.0
+
+
+def test_seeds_make_different_draws() -> None:
+    """Two seeds explore at different requests."""
+    context = SelectionContext(
+        operation="getAccounts", region="US", institution_id=None, candidates=US, at=NOON
+    )
+    draws = [
+        [policy.decide(context).order for _ in range(50)]
+        for policy in (SelectionPolicy(seed=seed, exploration_ratio=0.5) for seed in (1, 2))
+    ]
+
+    assert draws[0] != draws[1]
+
+
+def test_it_beats_the_priority_order_through_an_outage() -> None:
+    """With an hour's outage of the first provider, more first attempts work than in plain order."""
+    worked = {}
+    for name in ("priority", "adaptive"):
+        policy = SelectionPolicy(policy=name, seed=1)
+        world = random.Random(5)
+        hits = 0
+        for step in range(2000):
+            at = NOON + 3.0 * step
+            up = {"plaid": 0.0 if 400 <= step < 1600 else 0.98, "mx": 0.96, "finicity": 0.95}
+            for number, provider in enumerate(ask(policy, at), start=1):
+                success = world.random() < up[provider]
+                hits += success and number == 1
+                outcome = "success" if success else "provider_down"
+                tell(policy, outcome, provider=provider, at=at + 0.2, number=number)
+                if success:
+                    break
+        worked[name] = hits / 2000
+
+    assert worked["priority"] < 0.45
+    assert worked["adaptive"] > 0.85
+
+
+@pytest.mark.parametrize("ratio", [-0.1, 1.1, float("nan")])
+@pytest.mark.parametrize("name", ["adaptive", "priority"])
+def test_exploration_ratio_is_a_ratio(name: str, ratio: float) -> None:
+    """A share outside 0 to 1 is refused, whatever the policy."""
+    with pytest.raises(ValueError, match="within 0 and 1"):
+        SelectionPolicy(policy=name, exploration_ratio=ratio)
+
+
+def test_policy_refuses_the_same_without_the_facade() -> None:
+    """The policy itself checks its share too."""
+    with pytest.raises(ValueError, match="within 0 and 1"):
+        AdaptivePolicy(exploration_ratio=2.0)
+
+
+def test_unknown_policy_is_refused() -> None:
+    """The message names the policies that there are."""
+    with pytest.raises(ValueError, match="known are adaptive, priority"):
+        SelectionPolicy(policy="oracle")

@@ -1,0 +1,283 @@
+"""Vendors' error tables: every code, held against the vendors' documented meaning."""
+
+import pytest
+from belvo_payloads import CREDENTIAL as BELVO_CREDENTIAL
+from belvo_payloads import errors, link, page
+from mx_payloads import CREDENTIAL as MX_CREDENTIAL
+from mx_payloads import error as mx_error
+from mx_payloads import member
+from plaid_payloads import CREDENTIAL as PLAID_CREDENTIAL
+from plaid_payloads import error as plaid_error
+from scripted_vendor import ScriptedVendor, accounts_request, answer, failure_of
+
+from orchestrator.domain import ErrorClass, ErrorScope
+from orchestrator.providers.belvo_errors import BELVO_ERRORS, BELVO_KNOWN_LINK_ERRORS
+from orchestrator.providers.error_table import ErrorRule, ErrorTable, rule
+from orchestrator.providers.mx_errors import (
+    DISABLED_RULES,
+    GATHERING,
+    MEMBER_STATUSES,
+    MX_ERRORS,
+    MX_KNOWN_MEMBER_ERRORS,
+    SETTLED,
+)
+from orchestrator.providers.plaid_errors import PLAID_ERRORS
+
+PLAID = """
+auth connection no: ITEM_LOGIN_REQUIRED ITEM_LOCKED PASSWORD_RESET_REQUIRED USER_SETUP_REQUIRED
+  INVALID_UPDATED_USERNAME INVALID_CREDENTIALS INVALID_MFA INVALID_OTP INVALID_PHONE_NUMBER
+  INVALID_SEND_METHOD INSUFFICIENT_CREDENTIALS USER_INPUT_TIMEOUT MANUAL_VERIFICATION_REQUIRED
+  INSTANT_MATCH_FAILED ACCESS_NOT_GRANTED ITEM_NOT_FOUND ITEM_CONCURRENTLY_DELETED
+  INVALID_ACCESS_TOKEN INVALID_USER_TOKEN INVALID_USER_ID INVALID_PROCESSOR_TOKEN
+  USER_PERMISSION_REVOKED ADDITIONAL_CONSENT_REQUIRED TOO_MANY_VERIFICATION_ATTEMPTS
+provider_down connection no: PRODUCT_NOT_READY TRANSACTIONS_SYNC_MUTATION_DURING_PAGINATION
+validation connection no: PRODUCT_NOT_ENABLED INVALID_ACCOUNT_ID
+validation connection yes: PRODUCTS_NOT_SUPPORTED NO_ACCOUNTS NO_AUTH_ACCOUNTS
+  NO_INVESTMENT_ACCOUNTS NO_INVESTMENT_AUTH_ACCOUNTS NO_LIABILITY_ACCOUNTS
+validation institution yes: ITEM_NOT_SUPPORTED MFA_NOT_SUPPORTED INSTITUTION_NO_LONGER_SUPPORTED
+  UNSUPPORTED_RESPONSE
+provider_down institution yes: INSTITUTION_DOWN INSTITUTION_NOT_RESPONDING INSTITUTION_NOT_AVAILABLE
+auth institution yes: UNAUTHORIZED_INSTITUTION INSTITUTION_REGISTRATION_REQUIRED
+  INSTITUTION_NOT_ENABLED_IN_ENVIRONMENT
+auth client yes: INVALID_API_KEYS UNAUTHORIZED_ENVIRONMENT UNAUTHORIZED_ROUTE_ACCESS
+  DIRECT_INTEGRATION_NOT_ENABLED INVALID_PRODUCT CREDITS_EXHAUSTED
+validation request no: INVALID_PUBLIC_TOKEN INVALID_LINK_TOKEN INVALID_LINK_CUSTOMIZATION
+  INVALID_WEBHOOK_VERIFICATION_KEY_ID MISSING_FIELDS UNKNOWN_FIELDS INVALID_FIELD
+  INVALID_CONFIGURATION INCOMPATIBLE_API_VERSION INVALID_BODY INVALID_HEADERS NOT_FOUND
+  NO_LONGER_AVAILABLE SANDBOX_ONLY INVALID_ACCOUNT_NUMBER
+validation request yes: INVALID_INSTITUTION
+rate_limit connection yes: ACCOUNTS_LIMIT AUTH_LIMIT BALANCE_LIMIT IDENTITY_LIMIT ITEM_GET_LIMIT
+  TRANSACTIONS_LIMIT TRANSACTIONS_SYNC_LIMIT TRANSACTIONS_REFRESH_LIMIT
+  INVESTMENT_HOLDINGS_GET_LIMIT INVESTMENT_TRANSACTIONS_LIMIT
+rate_limit client yes: ACCOUNTS_BALANCE_GET_LIMIT INSTITUTIONS_GET_LIMIT
+  INSTITUTIONS_GET_BY_ID_LIMIT
+rate_limit institution yes: INSTITUTION_RATE_LIMIT
+rate_limit connection no: RATE_LIMIT
+provider_down provider yes: INTERNAL_SERVER_ERROR PLANNED_MAINTENANCE
+auth request no: INCORRECT_OAUTH_NONCE INCORRECT_LINK_TOKEN OAUTH_STATE_ID_ALREADY_PROCESSED
+  OAUTH_STATE_ID_NOT_FOUND
+provider_down institution no: LAST_UPDATED_DATETIME_OUT_OF_RANGE
+"""
+PLAID_TYPES = """
+auth connection no: ITEM_ERROR USER_ERROR
+auth request no: OAUTH_ERROR RECAPTCHA_ERROR
+provider_down institution yes: INSTITUTION_ERROR
+provider_down provider yes: API_ERROR
+provider_down connection no: TRANSACTIONS_ERROR
+validation request no: INVALID_REQUEST INVALID_INPUT INVALID_RESULT
+rate_limit client yes: RATE_LIMIT_EXCEEDED
+"""
+MX = """
+provider_down institution yes: institution_maintenance_error institution_unavailable_error
+validation institution yes: institution_prevented_error institution_prevent_new_error
+  institution_prevent_verification_error
+"""
+MX_STATUSES = """
+validation request no: 400 404 405 406 422
+auth client yes: 401 403
+provider_down connection no: 409
+rate_limit client yes: 429
+provider_down provider yes: 500 502 503 504
+"""
+MX_MEMBERS = """
+auth connection no: CHALLENGED DENIED REJECTED EXPIRED IMPAIRED IMPEDED LOCKED PREVENTED
+provider_down connection yes: DEGRADED DISCONNECTED FAILED
+validation institution yes: DISCONTINUED
+validation connection yes: CLOSED
+"""
+BELVO = """
+auth client yes: authentication_failed access_to_resource_denied
+auth connection no: token_required login_error invalid_link unconfirmed_link session_expired
+provider_down connection no: too_many_sessions
+provider_down institution yes: institution_down institution_unavailable
+validation institution yes: institution_inactive unsupported_operation
+validation request no: invalid_access_mode_switch invalid_period required invalid null blank
+  does_not_exist not_found method_not_allowed conflict
+provider_down institution no: request_timeout
+provider_down provider yes: unexpected_error
+"""
+LIE = "RATE_LIMIT INVALID_API_KEYS ITEM_LOGIN_REQUIRED institution_down authentication_failed"
+
+
+def documented(sheet: str) -> dict[str, tuple[str, str, bool]]:
+    """Code → class, scope and whether another provider may do better."""
+    found: dict[str, tuple[str, str, bool]] = {}
+    for line in sheet.strip().replace("\n  ", " ").splitlines():
+        head, _, codes = line.partition(": ")
+        error_class, scope, elsewhere = head.split()
+        found |= dict.fromkeys(codes.split(), (error_class, scope, elsewhere == "yes"))
+    return found
+
+
+def words(row: ErrorRule) -> tuple[str, str, bool]:
+    """The same three words of a row."""
+    return (row.error_class.value, row.scope.value, row.elsewhere)
+
+
+@pytest.mark.parametrize(
+    ("rows", "sheet"),
+    [
+        (PLAID_ERRORS.codes, PLAID),
+        (PLAID_ERRORS.types, PLAID_TYPES),
+        (MX_ERRORS.codes, MX),
+        (MEMBER_STATUSES, MX_MEMBERS),
+        (BELVO_ERRORS.codes, BELVO),
+    ],
+    ids=["plaid", "plaid-types", "mx", "mx-members", "belvo"],
+)
+def test_a_table_holds_the_documented_rows_and_no_others(
+    rows: dict[str, ErrorRule], sheet: str
+) -> None:
+    """Class, scope and the word about other providers are as documented, code by code."""
+    assert {code: words(row) for code, row in rows.items()} == documented(sheet)
+
+
+def test_mx_statuses_are_the_documented_ones() -> None:
+    """MX tells most by the HTTP status alone."""
+    told = {
+        code: words(MX_ERRORS.rule_for(code=None, error_type=None, http_status=int(code)))
+        for code in documented(MX_STATUSES)
+    }
+
+    assert told == documented(MX_STATUSES)
+
+
+def test_every_member_status_has_one_meaning() -> None:
+    """A status is bad, under way or well, and DISABLED is a setting's."""
+    known = [*MEMBER_STATUSES, *GATHERING, *SETTLED, "DISABLED"]
+
+    assert len(known) == len(set(known)) == 22
+    assert {words(row) for row in DISABLED_RULES.values()} == {
+        ("auth", "connection", False),
+        ("auth", "client", True),
+    }
+
+
+@pytest.mark.parametrize(
+    "table",
+    [PLAID_ERRORS, MX_ERRORS, MX_KNOWN_MEMBER_ERRORS, BELVO_ERRORS, BELVO_KNOWN_LINK_ERRORS],
+)
+def test_whoever_must_act_is_told_how(table: ErrorTable) -> None:
+    """Every auth failure of a connection says what the user does; nobody acts for our keys."""
+    rows = [*table.codes.values(), *table.types.values(), *table.statuses.values()]
+    of_users = [row for row in rows if row.error_class is ErrorClass.AUTH]
+
+    for row in of_users:
+        acts = row.scope in {ErrorScope.CONNECTION, ErrorScope.REQUEST}
+
+        assert acts == (row.user_action is not None)
+    for row in rows:
+        assert row.meaning
+        assert row.meaning.isascii()
+
+
+@pytest.mark.parametrize("code", sorted(PLAID_ERRORS.codes))
+@pytest.mark.parametrize("status", [400, 429, 500])
+async def test_plaid_codes_decide_over_status_and_message(code: str, status: int) -> None:
+    """Plaid's status says little and its message nothing: the code alone decides."""
+    row = PLAID_ERRORS.codes[code]
+    vendor = ScriptedVendor(answer(plaid_error(code, "NEW_TYPE"), status))
+
+    failure = await failure_of(vendor.plaid().get_accounts(accounts_request(PLAID_CREDENTIAL)))
+
+    assert (failure.error_class, failure.scope, failure.code) == (row.error_class, row.scope, code)
+    assert (failure.elsewhere, failure.user_action) == (row.elsewhere, row.user_action)
+    assert (failure.message, failure.http_status) == (row.meaning, status)
+    assert failure.provider_request_id == "m8MDnv9okwxFNBV"
+
+
+@pytest.mark.parametrize("error_type", sorted(PLAID_ERRORS.types))
+async def test_a_new_plaid_code_is_classified_by_its_type(error_type: str) -> None:
+    """Codes appear faster than tables grow."""
+    row = PLAID_ERRORS.types[error_type]
+    vendor = ScriptedVendor(answer(plaid_error("BRAND_NEW", error_type), 400))
+
+    failure = await failure_of(vendor.plaid().get_accounts(accounts_request(PLAID_CREDENTIAL)))
+
+    assert (failure.error_class, failure.scope) == (row.error_class, row.scope)
+    assert failure.code == "BRAND_NEW"
+
+
+@pytest.mark.parametrize("code", [*sorted(MX_ERRORS.codes), None])
+@pytest.mark.parametrize("status", [400, 401, 403, 405, 406, 409, 422, 429, 500, 502, 503, 504])
+async def test_mx_codes_decide_over_status_and_message(code: str | None, status: int) -> None:
+    """MX's error type refines its status; its message is for people."""
+    row = MX_ERRORS.rule_for(code=code, error_type=None, http_status=status)
+    vendor = ScriptedVendor(answer(mx_error(code, status), status))
+
+    failure = await failure_of(vendor.mx().get_accounts(accounts_request(MX_CREDENTIAL)))
+
+    assert (failure.error_class, failure.scope) == (row.error_class, row.scope)
+    assert failure.code == (code or f"HTTP_{status}")
+
+
+@pytest.mark.parametrize("status", sorted(MEMBER_STATUSES))
+async def test_mx_member_statuses_fail_a_reading_of_a_200(status: str) -> None:
+    """A bad member fails before its stored data are read."""
+    row = MEMBER_STATUSES[status]
+    vendor = ScriptedVendor(answer(member(status)))
+
+    failure = await failure_of(vendor.mx().get_accounts(accounts_request(MX_CREDENTIAL)))
+
+    assert (failure.error_class, failure.scope, failure.code) == (
+        row.error_class,
+        row.scope,
+        status,
+    )
+    assert len(vendor.requests) == 1
+
+
+@pytest.mark.parametrize("code", sorted(BELVO_KNOWN_LINK_ERRORS.codes))
+@pytest.mark.parametrize("status", [400, 500])
+async def test_belvo_codes_decide_over_status_and_message(code: str, status: int) -> None:
+    """Belvo's code decides, wherever in the reading it comes."""
+    row = BELVO_KNOWN_LINK_ERRORS.codes[code]
+    vendor = ScriptedVendor(answer(link()), answer(errors(code), status))
+
+    failure = await failure_of(vendor.belvo().get_accounts(accounts_request(BELVO_CREDENTIAL)))
+
+    assert (failure.error_class, failure.scope, failure.code) == (row.error_class, row.scope, code)
+
+
+def test_what_was_known_and_is_not_found_is_a_lost_connection() -> None:
+    """The same 404 means two things, by what was asked for."""
+    for table, code in ((MX_KNOWN_MEMBER_ERRORS, None), (BELVO_KNOWN_LINK_ERRORS, "not_found")):
+        row = table.rule_for(code=code, error_type=None, http_status=404)
+
+        assert words(row) == ("auth", "connection", False)
+    for table, code in ((MX_ERRORS, None), (BELVO_ERRORS, "not_found")):
+        row = table.rule_for(code=code, error_type=None, http_status=404)
+
+        assert words(row) == ("validation", "request", False)
+
+
+def test_a_code_of_no_sane_form_is_not_shown() -> None:
+    """A vendor's free text cannot come in through its code."""
+    table = ErrorTable(codes={"known": rule("auth", "item", "x")})
+
+    failure = table.failure(code="ask Jane Doe <jane@x>", http_status=400).failure
+
+    assert failure.code == "HTTP_400"
+
+
+async def test_messages_never_decide_nor_travel() -> None:
+    """The same code with any message gives the same failure, and the message is nowhere in it."""
+    failures = []
+    for message in (LIE, "", None):
+        body = plaid_error("SOMETHING_ELSE", "INVALID_INPUT") | {"error_message": message}
+        vendor = ScriptedVendor(answer(body, 400))
+        failures.append(
+            await failure_of(vendor.plaid().get_accounts(accounts_request(PLAID_CREDENTIAL)))
+        )
+
+    assert failures[0] == failures[1] == failures[2]
+    assert LIE not in repr(failures[0])
+
+
+async def test_an_empty_page_of_belvo_is_no_error() -> None:
+    """A reading with no rows is a success of this layer; whether it can be true is another's."""
+    vendor = ScriptedVendor(answer(link()), answer(page([])))
+
+    result = await vendor.belvo().get_accounts(accounts_request(BELVO_CREDENTIAL))
+
+    assert result.accounts == ()

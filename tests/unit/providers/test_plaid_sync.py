@@ -1,0 +1,362 @@
+"""Plaid's cursor feed: loops, restarts, windows, cuts and cursors."""
+
+from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
+
+import httpx
+import pytest
+from plaid_payloads import CREDENTIAL, error, gone, movement, sync
+from scripted_vendor import ScriptedVendor, answer, failure_of, transactions_request, verdict
+
+from orchestrator.domain import Direction
+
+MUTATION = answer(error("TRANSACTIONS_SYNC_MUTATION_DURING_PAGINATION", "TRANSACTIONS_ERROR"), 400)
+
+
+def ids(result: object) -> list[str]:
+    """The vendor's ids that were told, in order."""
+    return [row.provider_transaction_id for row in result.transactions]
+
+
+def feed(history: list[dict[str, object]], size: int) -> Callable[[httpx.Request], httpx.Response]:
+    """A vendor that pages through a history by numbered cursors."""
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        at = int((loads(request).get("cursor") or "c0").removeprefix("c"))
+        rows = history[at : at + size]
+        end = at + len(rows)
+        return answer(sync(rows, cursor=f"c{end}", more=end < len(history)))
+
+    return respond
+
+
+def loads(request: httpx.Request) -> dict[str, object]:
+    """A request's JSON."""
+    return httpx.Response(200, content=request.content).json()
+
+
+async def test_the_sign_is_turned_so_that_money_out_is_negative() -> None:
+    """Plaid's positive amount leaves the account."""
+    body = sync([movement("t1", amount=12.34), movement("t2", amount=-5), movement("t3", amount=0)])
+    vendor = ScriptedVendor(answer(body))
+
+    result = await vendor.plaid().sync_transactions(transactions_request(CREDENTIAL))
+
+    assert [
+        (Decimal("-12.34"), Direction.OUT),
+        (Decimal(5), Direction.IN),
+        (Decimal(0), Direction.UNKNOWN),
+    ] == [(row.amount, row.direction) for row in result.transactions]
+
+
+async def test_a_posted_row_names_the_pending_one_it_replaces() -> None:
+    """The vendor's link from posted to pending is carried over."""
+    body = sync([movement("t2", pending_transaction_id="t1", datetime="2026-03-01T10:00:00Z")])
+    vendor = ScriptedVendor(answer(body))
+
+    result = await vendor.plaid().sync_transactions(transactions_request(CREDENTIAL))
+
+    row = result.transactions[0]
+    assert row.replaces_provider_transaction_id == "t1"
+    assert (
+        row.description,
+        row.merchant_name,
+        row.category,
+    ) == ("COFFEE 42", "Coffee", "FOOD_AND_DRINK")
+    assert str(row.posted_at).replace(" ", "T") == "2026-03-01T10:00:00+00:00"
+
+
+async def test_a_reading_asks_for_whole_pages_until_there_are_no_more() -> None:
+    """Pages of 500 are read from cursor to cursor; the first asks without one."""
+    vendor = ScriptedVendor(
+        answer(sync([movement("t1")], cursor="c1", more=True)),
+        answer(sync([movement("t2")], cursor="c2")),
+    )
+
+    result = await vendor.plaid().sync_transactions(transactions_request(CREDENTIAL))
+
+    assert [(b["count"], b.get("cursor")) for b in vendor.bodies] == [(500, None), (500, "c1")]
+    assert ids(result) == ["t1", "t2"]
+    assert not result.has_more
+
+
+async def test_a_window_tells_its_days_only_in_order_of_date_and_id() -> None:
+    """Without a cursor the whole history is read, and the asked days of it are told."""
+    rows = [
+        movement("b", "2026-03-02"),
+        movement("a", "2026-03-02"),
+        movement("early", "2026-02-28"),
+        movement("late", "2026-03-04"),
+        movement("c", "2026-03-03"),
+        movement("first", "2026-03-01"),
+    ]
+    vendor = ScriptedVendor(answer(sync(rows)))
+    request = transactions_request(
+        CREDENTIAL, start_date=date(2026, 3, 1), end_date=date(2026, 3, 3)
+    )
+
+    result = await vendor.plaid().sync_transactions(request)
+
+    assert ids(result) == ["first", "a", "b", "c"]
+    assert result.removed == ()
+
+
+async def test_one_account_is_picked_out_of_the_items_feed() -> None:
+    """Narrowing filters: a feed of the account's own would have cursors of its own."""
+    rows = [movement("t1"), movement("t2", account_id="acc-2")]
+    vendor = ScriptedVendor(
+        answer(sync(rows)), answer(sync([], removed=[gone("x"), gone("y", "acc-2")]))
+    )
+    plaid = vendor.plaid()
+
+    first = await plaid.sync_transactions(
+        transactions_request(CREDENTIAL, provider_account_id="acc-2")
+    )
+    second = await plaid.sync_transactions(
+        transactions_request(CREDENTIAL, provider_account_id="acc-2", cursor=first.next_cursor)
+    )
+
+    assert ids(first) == ["t2"]
+    assert second.removed == ("y",)
+    assert "options" not in vendor.bodies[0]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 7, 100])
+async def test_a_cut_answer_is_continued_until_every_row_was_told_once(limit: int) -> None:
+    """Walking on by the cursor tells all rows of the window, each once, in order."""
+    history = [movement(f"t{n}", f"2026-03-{1 + n % 9:02d}") for n in range(10)]
+    vendor = ScriptedVendor(feed(history, 4))
+    plaid, told, cursor = vendor.plaid(), [], None
+
+    for _ in range(20):
+        request = transactions_request(CREDENTIAL, cursor=cursor, limit=limit)
+        result = await plaid.sync_transactions(request)
+        told += ids(result)
+        cursor = result.next_cursor
+        assert len(result.transactions) <= limit
+        if not result.has_more:
+            break
+
+    expected = sorted((str(row["date"]), str(row["transaction_id"])) for row in history)
+    assert [name for _, name in expected] == told
+
+
+async def test_what_changes_during_a_walk_is_told_by_the_next_reading() -> None:
+    """The cursor at the first loop's end is kept, so nothing falls between two answers."""
+    history = [movement(f"t{n}", f"2026-03-{n:02d}") for n in range(1, 5)]
+    vendor = ScriptedVendor(feed(history, 10))
+    plaid = vendor.plaid()
+    first = await plaid.sync_transactions(transactions_request(CREDENTIAL, limit=2))
+    history.append(movement("new", "2026-03-01"))
+
+    second = await plaid.sync_transactions(
+        transactions_request(CREDENTIAL, cursor=first.next_cursor)
+    )
+    third = await plaid.sync_transactions(
+        transactions_request(CREDENTIAL, cursor=second.next_cursor)
+    )
+
+    assert (ids(first), ids(second), ids(third)) == (["t1", "t2"], ["t3", "t4"], ["new"])
+
+
+async def test_a_cursor_tells_new_changed_and_removed_rows() -> None:
+    """An update's added and modified rows come together, its removed ids beside them."""
+    vendor = ScriptedVendor(
+        answer(sync([movement("t1")], cursor="c1")),
+        answer(
+            sync(
+                [movement("t3"), movement("old", "2024-01-01")],
+                modified=[movement("t2"), movement("t0", "2024-01-02")],
+                removed=[gone("t1")],
+                cursor="c2",
+            )
+        ),
+    )
+    plaid = vendor.plaid()
+    first = await plaid.sync_transactions(transactions_request(CREDENTIAL))
+
+    second = await plaid.sync_transactions(
+        transactions_request(CREDENTIAL, cursor=first.next_cursor)
+    )
+
+    assert vendor.bodies[1]["cursor"] == "c1"
+    assert ids(second) == ["t0", "t2", "t3"]
+    assert second.removed == ("t1",)
+
+
+async def test_removed_ids_are_told_once_in_a_cut_update() -> None:
+    """The first answer of an update names what is gone, the next ones do not repeat it."""
+    update = sync([movement("t2"), movement("t3")], removed=[gone("t1")], cursor="c2")
+    vendor = ScriptedVendor(answer(sync(cursor="c1")), answer(update))
+    plaid = vendor.plaid()
+    start = await plaid.sync_transactions(transactions_request(CREDENTIAL))
+
+    first = await plaid.sync_transactions(
+        transactions_request(CREDENTIAL, cursor=start.next_cursor, limit=1)
+    )
+    second = await plaid.sync_transactions(
+        transactions_request(CREDENTIAL, cursor=first.next_cursor, limit=1)
+    )
+
+    assert (first.removed, second.removed) == (("t1",), ())
+    assert (ids(first), ids(second)) == (["t2"], ["t3"])
+    assert (first.has_more, second.has_more) == (True, False)
+
+
+async def test_a_row_added_and_lost_within_one_loop_is_not_told() -> None:
+    """Pages of one loop are folded: the last word on a row counts."""
+    vendor = ScriptedVendor(
+        answer(sync([movement("t1"), movement("t2")], cursor="c1", more=True)),
+        answer(sync(modified=[movement("t2", amount=9)], removed=[gone("t1")], cursor="c2")),
+    )
+
+    result = await vendor.plaid().sync_transactions(transactions_request(CREDENTIAL))
+
+    assert [("t2", Decimal(-9))] == [
+        (row.provider_transaction_id, row.amount) for row in result.transactions
+    ]
+
+
+async def test_a_mutation_restarts_from_the_loops_first_cursor() -> None:
+    """Pages read before the mutation are dropped, and the loop begins where it began."""
+    vendor = ScriptedVendor(
+        answer(sync(cursor="c0")),
+        answer(sync([movement("dropped")], cursor="c1", more=True)),
+        MUTATION,
+        answer(sync([movement("t1")], cursor="c2")),
+    )
+    plaid = vendor.plaid()
+    start = await plaid.sync_transactions(transactions_request(CREDENTIAL))
+
+    result = await plaid.sync_transactions(
+        transactions_request(CREDENTIAL, cursor=start.next_cursor)
+    )
+
+    assert [body.get("cursor") for body in vendor.bodies] == [None, "c0", "c1", "c0"]
+    assert ids(result) == ["t1"]
+
+
+async def test_endless_mutations_end_as_a_failure_of_the_connection() -> None:
+    """Three restarts, then the connection's data cannot be read now."""
+    vendor = ScriptedVendor(MUTATION)
+
+    failure = await failure_of(vendor.plaid().sync_transactions(transactions_request(CREDENTIAL)))
+
+    assert verdict(failure)[:2] == ("provider_down", "connection")
+    assert len(vendor.requests) == 4
+
+
+async def test_a_failure_in_mid_loop_is_raised_and_loses_no_cursor() -> None:
+    """Nothing of a broken loop is told: the caller's cursor still stands."""
+    vendor = ScriptedVendor(
+        answer(sync([movement("t1")], cursor="c1", more=True)), httpx.ReadTimeout("silence")
+    )
+
+    failure = await failure_of(vendor.plaid().sync_transactions(transactions_request(CREDENTIAL)))
+
+    assert verdict(failure) == ("network", "provider", "TIMEOUT")
+
+
+async def test_data_not_ready_are_a_stale_success_with_no_cursor_kept() -> None:
+    """An empty cursor is no cursor: the next reading starts from the beginning."""
+    vendor = ScriptedVendor(
+        answer(sync(cursor="", status="NOT_READY")), answer(sync([movement("t1")], cursor="c1"))
+    )
+    plaid = vendor.plaid()
+
+    first = await plaid.sync_transactions(transactions_request(CREDENTIAL))
+    second = await plaid.sync_transactions(
+        transactions_request(CREDENTIAL, cursor=first.next_cursor)
+    )
+
+    assert (first.stale, first.has_more) == (True, False)
+    assert "cursor" not in vendor.bodies[1]
+    assert ids(second) == ["t1"]
+    assert not second.stale
+
+
+@pytest.mark.parametrize(
+    ("start", "stale"), [(date(2025, 12, 18), True), (date(2026, 3, 1), False)]
+)
+async def test_the_first_thirty_days_alone_are_stale_for_a_longer_window(
+    start: date, *, stale: bool
+) -> None:
+    """While older history is still being gathered, a window that needs it is not complete."""
+    vendor = ScriptedVendor(answer(sync(status="INITIAL_UPDATE_COMPLETE")))
+
+    result = await vendor.plaid().sync_transactions(
+        transactions_request(CREDENTIAL, start_date=start)
+    )
+
+    assert stale is result.stale
+
+
+@pytest.mark.parametrize(
+    ("pages", "code"),
+    [
+        ([sync(cursor="c1", more=True), sync(cursor="c1", more=True)], "WRONG_SUCCESS_FROZEN"),
+        ([sync(cursor="", more=True)], "WRONG_SUCCESS_FROZEN"),
+        ([sync(cursor="c" * 600)], "MALFORMED"),
+        ([sync([{"transaction_id": "t1"}])], "MALFORMED"),
+        ([sync([movement("t1", amount=None)])], "MALFORMED"),
+        ([sync([movement("t1", amount="1e99")])], "MALFORMED"),
+        ([sync([movement("t1", date="2026-13-01")])], "MALFORMED"),
+        ([sync([movement("t1", pending="no")])], "MALFORMED"),
+        ([sync([movement("t1", datetime="yesterday")])], "MALFORMED"),
+        ([sync(removed=[{}])], "MALFORMED"),
+        ([{**sync(), "has_more": "false"}], "MALFORMED"),
+        ([{**sync(), "added": {}}], "MALFORMED"),
+    ],
+)
+async def test_a_feed_that_cannot_be_true_fails(pages: list[object], code: str) -> None:
+    """A cursor that stands, or a row of another shape, is a failure and never a success."""
+    vendor = ScriptedVendor(*(answer(page) for page in pages))
+
+    failure = await failure_of(vendor.plaid().sync_transactions(transactions_request(CREDENTIAL)))
+
+    assert ("provider_down", code) == (failure.error_class, failure.code)
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "",
+        "x",
+        "[]",
+        '["w1","2026-01-01",null,null,null,null,null]',
+        '["p1",null,"2026-01-01",null,null,null,null]',
+        '["p1","c",7,null,null,null,null]',
+        '["p1","c","2026-01-01",null,null,"2026-01-01",null]',
+        '["p1","c","no day",null,null,null,null]',
+        "[" * 100_000,
+    ],
+)
+async def test_a_cursor_of_another_maker_is_refused_unsent(cursor: str) -> None:
+    """Only what this adapter gave out is a cursor here."""
+    vendor = ScriptedVendor(answer(sync()))
+
+    failure = await failure_of(
+        vendor.plaid().sync_transactions(transactions_request(CREDENTIAL, cursor=cursor))
+    )
+
+    assert verdict(failure) == ("validation", "request", "INVALID_CURSOR")
+    assert vendor.requests == []
+
+
+async def test_the_longest_cursor_of_the_vendor_fits_into_ours() -> None:
+    """Two of Plaid's longest cursors and a position stay within 1,500 characters."""
+    longest = "x" * 256
+    vendor = ScriptedVendor(
+        answer(sync([movement("t1")], cursor=longest)),
+        answer(sync([movement("i" * 64), movement("j" * 64)], cursor="y" * 256)),
+    )
+    plaid = vendor.plaid()
+    first = await plaid.sync_transactions(transactions_request(CREDENTIAL))
+
+    second = await plaid.sync_transactions(
+        transactions_request(CREDENTIAL, cursor=first.next_cursor, limit=1)
+    )
+
+    assert second.has_more
+    assert len(second.next_cursor) <= 1500

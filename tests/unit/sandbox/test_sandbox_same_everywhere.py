@@ -1,0 +1,75 @@
+"""The same user has the same money at every vendor."""
+
+from decimal import Decimal
+
+import pytest
+
+from tests.support.sandbox import running_sandbox
+from tests.support.vendor_callers import BelvoCaller, MxCaller, PlaidCaller
+
+US_BANKS = [("ins_56", "chase"), ("ins_127989", "bank_of_america"), ("ins_5", "citibank")]
+MX_BANKS = [("ins_bbva_mx", "bbva_mexico"), ("ins_banorte_mx", "banorte")]
+
+
+@pytest.mark.parametrize(("at_plaid", "at_mx"), US_BANKS)
+async def test_plaid_and_mx_show_the_same_movements(at_plaid: str, at_mx: str) -> None:
+    """Account by account, Plaid and MX tell the same amounts on the same days."""
+    async with running_sandbox() as running:
+        plaid, mx = PlaidCaller(running), MxCaller(running)
+        await plaid.link(at_plaid)
+        await mx.link(at_mx)
+        theirs, others = await plaid.rows(), await mx.rows()
+
+    assert len(theirs) > 900
+    assert any(row.posted_on is None for row in theirs)
+    assert theirs == others
+
+
+@pytest.mark.parametrize(("bank", "at_mx"), MX_BANKS)
+async def test_belvo_and_mx_show_the_same_movements(bank: str, at_mx: str) -> None:
+    """Account by account, Belvo and MX tell the same amounts on the same days."""
+    async with running_sandbox() as running:
+        belvo, mx = BelvoCaller(running), MxCaller(running)
+        await belvo.link(bank)
+        await mx.link(at_mx)
+        theirs, others = await belvo.rows(), await mx.rows()
+
+    assert len(theirs) > 900
+    assert theirs == others
+
+
+async def test_balances_are_the_same_everywhere() -> None:
+    """The same accounts stand at the same balances at Plaid and MX, and at Belvo and MX."""
+    async with running_sandbox() as running:
+        plaid, belvo, mx = PlaidCaller(running), BelvoCaller(running), MxCaller(running)
+        await plaid.link("ins_56")
+        await belvo.link("ins_bbva_mx")
+        await mx.link("chase")
+        us_mx = {r["account_number"][-4:]: r["balance"] for r in await mx.listing("accounts")}
+        await mx.link("bbva_mexico")
+        mexican_mx = {r["account_number"][-4:]: r["balance"] for r in await mx.listing("accounts")}
+        us = {
+            row["mask"]: row["balances"]["current"]
+            for row in (await plaid.read("/accounts/get")).body["accounts"]
+        }
+        mexican = {
+            row["number"][-4:]: row["balance"]["current"] for row in await belvo.listing("accounts")
+        }
+
+    assert us == us_mx
+    assert mexican == mexican_mx
+    assert all(isinstance(value, Decimal) for value in us.values())
+
+
+async def test_each_vendor_has_ids_of_its_own() -> None:
+    """No account or transaction id of one vendor turns up at another."""
+    async with running_sandbox() as running:
+        plaid, mx = PlaidCaller(running), MxCaller(running)
+        await plaid.link("ins_56")
+        await mx.link("chase")
+        at_plaid = {r["transaction_id"] async for p in plaid.pages() for r in p["added"]}
+        at_mx = {r["guid"] for r in await mx.listing("transactions", records_per_page="1000")}
+
+    assert at_plaid
+    assert at_mx
+    assert not at_plaid & at_mx
