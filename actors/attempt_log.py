@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from actors.installation import ATTEMPTS_FILE
 from actors.ports import LogRow
-from orchestrator.attempt_log import AttemptLogStore, LogStats
+from orchestrator.attempt_log import AttemptLogStore, LogStats, RequestStory
 from orchestrator.domain import (
     CircuitChange,
     Clock,
@@ -24,10 +24,24 @@ from orchestrator.telemetry import configure_logging
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["AttemptLogActor", "AttemptLogDesk"]
+__all__ = ["AttemptLogActor", "AttemptLogDesk", "told_story"]
 
 _READERS: Final = 2
 _CHECKPOINT_EVERY_ROWS: Final = 50_000
+
+
+def told_story(request_id: str, found: RequestStory) -> dict[str, Json]:
+    """One request's record and attempts as JSON data."""
+    told: dict[str, Json] = {"requestId": request_id, "request": None}
+    if found.request is not None:
+        told["request"] = {
+            **cast("dict[str, Json]", json.loads(found.request.story)),
+            "at": to_wire(found.request.at),
+            "outcome": found.request.outcome,
+            "totalMs": found.request.total_ms,
+        }
+    told["attempts"] = [to_wire(attempt) for attempt in found.attempts]
+    return told
 
 
 class AttemptLogDesk:
@@ -74,18 +88,7 @@ class AttemptLogDesk:
         """One request's record and its attempts."""
         loop = asyncio.get_running_loop()
         found = await loop.run_in_executor(self._readers, self._store.request_story, request_id)
-        if found is None:
-            return None
-        told: dict[str, Json] = {"requestId": request_id, "request": None}
-        if found.request is not None:
-            told["request"] = {
-                **cast("dict[str, Json]", json.loads(found.request.story)),
-                "at": to_wire(found.request.at),
-                "outcome": found.request.outcome,
-                "totalMs": found.request.total_ms,
-            }
-        told["attempts"] = [to_wire(attempt) for attempt in found.attempts]
-        return told
+        return None if found is None else told_story(request_id, found)
 
     async def frame(self, sql: str) -> "pd.DataFrame":
         """Rows for one SELECT, as a frame.

@@ -5,14 +5,17 @@ environment, which Ray's processes inherit; secrets never in arguments.
 """
 
 import asyncio
+import logging
 import os
 import secrets
 import socket
+import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from orchestrator.domain import ConfigurationError, OrchestratorError
 from orchestrator.runtime import TOKEN_FILE, RunningSystem
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
     from actors.remote import RemoteProvider
 
 __all__ = ["Progress", "System", "prepare_environment"]
+
+T = TypeVar("T")
 
 Progress = Callable[[str], None]
 """Is told each step, so that nobody wonders."""
@@ -42,7 +47,7 @@ _SERVE_ENVIRONMENT: Final = {
 
 
 def prepare_environment(settings: Settings) -> None:
-    """Put what every process must see alike into the environment, before Ray is imported."""
+    """Put what every process must see alike into the environment, best before Ray is imported."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     os.environ["ORCHESTRATOR_DATA_DIR"] = str(settings.data_dir)
     if settings.environment.config is not None:
@@ -51,6 +56,10 @@ def prepare_environment(settings: Settings) -> None:
         os.environ.setdefault(name, value)
     os.environ["RAY_AUTH_MODE"] = "token"
     os.environ["RAY_AUTH_TOKEN_PATH"] = str(_token_file(settings.data_dir))
+    raylet = sys.modules.get("ray._raylet")
+    if raylet is not None:
+        # Ray reads its settings when it is imported; where somebody did so before us, once more.
+        raylet.Config.initialize("")
 
 
 def _token_file(data_dir: Path) -> Path:
@@ -89,6 +98,7 @@ class System:
         http: whether Ray Serve is started, too.
         use_sandbox: True starts the sandbox and ignores real credentials, False never starts it,
             None starts it when no provider's credentials are set.
+        cancelled: when set, the start is given up after the step that is under way.
 
     """
 
@@ -99,8 +109,10 @@ class System:
         *,
         http: bool = True,
         use_sandbox: bool | None = None,
+        cancelled: threading.Event | None = None,
     ) -> None:
         self._settings = settings
+        self._cancelled = cancelled or threading.Event()
         self._progress = progress
         self._http = http
         self._use_sandbox = use_sandbox
@@ -126,7 +138,7 @@ class System:
 
         Raises:
             ConfigurationError: something is missing, taken or already running.
-            OrchestratorError: an actor did not start.
+            OrchestratorError: an actor did not start, or the start was given up.
 
         """
         try:
@@ -159,10 +171,10 @@ class System:
             check_port_free(host, port, "ORCHESTRATOR_PORT")
         prepare_environment(self._settings)
         self._start_sandbox()
-        address = self._start_ray()
-        self._start_actors()
+        address = self._step(self._start_ray)
+        self._step(self._start_actors)
         if self._http:
-            self._start_serve(host, port)
+            self._step(lambda: self._start_serve(host, port))
         self._running = RunningSystem.here(
             ray_address=address,
             url=f"http://{host}:{port}" if self._http else None,
@@ -170,6 +182,11 @@ class System:
         )
         self._running.write(self._settings.data_dir)
         return self._running
+
+    def _step(self, work: Callable[[], T]) -> T:
+        if self._cancelled.is_set():
+            raise OrchestratorError("the start was given up")
+        return work()
 
     def _start_sandbox(self) -> None:
         from actors.installation import configured_providers  # noqa: PLC0415  keeps --help fast
@@ -194,19 +211,19 @@ class System:
         import ray  # noqa: PLC0415  only once the environment is prepared
 
         self._ray_started = True
-        context = ray.init(
+        ray.init(
             address="local",
             namespace=_NAMESPACE,
             num_cpus=max(2, os.cpu_count() or 2),
             include_dashboard=False,
             object_store_memory=_OBJECT_STORE_BYTES,
             log_to_driver=False,
-            logging_level="ERROR",
+            logging_level=logging.ERROR,
             configure_logging=True,
             _node_ip_address="127.0.0.1",
         )
         self._progress("Ray started")
-        return str(context.address_info["gcs_address"])
+        return str(ray.get_runtime_context().gcs_address)
 
     def _start_actors(self) -> None:
         import ray  # noqa: PLC0415  as above

@@ -105,7 +105,7 @@ def institution_json(number: int, bank: Bank, *, down: bool) -> JsonObject:
                 "validation": "^.{1,}$",
                 "placeholder": "ABC333333A33",
                 "validation_message": "Invalid client number",
-                "values": None,
+                "values": [],
             }
         ],
         "features": [],

@@ -121,13 +121,15 @@ class Gateway:
     def _judge(self, vendor: Vendor, route: Route, call: Call) -> Interference:
         """Book the call and look up what happens to it.
 
-        A route that several operations share is told apart by its attempt: by what it called
-        before, or, the first time a connection is asked about, as its exchange.
+        A route that several operations share is told apart by its attempt: by the header
+        `X-Attempt-Operation` where there is one, by what the attempt called before, or, the first
+        time a connection is asked about, as its exchange.
         """
         attempt_id = call.headers.get("x-attempt-id")
         connection = vendor.connection_of(call)
-        known = self._calls.operation_of(vendor.name, attempt_id)
-        told = known
+        named = call.headers.get("x-attempt-operation")
+        known = named if named in _OPERATIONS else None
+        told = known or self._calls.operation_of(vendor.name, attempt_id)
         if told is None and len(route.operations) == 1 and route.operations[0] in _OPERATIONS:
             told = route.operations[0]
         if (

@@ -2,11 +2,11 @@
 
 from hashlib import blake2b
 from typing import Final
-from uuid import UUID
 
 __all__ = ["base62", "digest", "guid", "hex_id", "uuid_text"]
 
-_ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_ALPHABET: Final = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_LETTER_OF_BYTE: Final = bytes(_ALPHABET[byte % len(_ALPHABET)] for byte in range(256))
 _SEPARATOR: Final = "\x1f"
 
 
@@ -16,18 +16,14 @@ def digest(*parts: object, size: int = 16) -> bytes:
 
 
 def base62(*parts: object, length: int = 37) -> str:
-    """An id of letters and digits in both cases, as Plaid's are."""
-    number = int.from_bytes(digest(*parts, size=28), "big")
-    characters = []
-    for _ in range(length):
-        number, index = divmod(number, 62)
-        characters.append(_ALPHABET[index])
-    return "".join(characters)
+    """An id of letters and digits in both cases, as Plaid's are; at most 64 characters."""
+    return digest(*parts, size=length).translate(_LETTER_OF_BYTE).decode()
 
 
 def uuid_text(*parts: object) -> str:
     """A version 4 UUID in its usual form."""
-    return str(UUID(bytes=digest(*parts), version=4))
+    text = digest(*parts).hex()
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"
 
 
 def guid(prefix: str, *parts: object) -> str:

@@ -53,26 +53,28 @@ class Journal:
         return rows[1:]
 
     def compact(self, rows: Iterable[dict[str, object]]) -> None:
-        """Replace the file by these rows and go on appending to it."""
+        """Replace the file by these rows."""
         self.close()
         self._path.parent.mkdir(parents=True, exist_ok=True)
         beside = self._path.with_name(f"{self._path.name}.new")
-        head = {"kind": "sandbox", "format": _FORMAT, "seed": self._seed}
         descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            for row in (head, *rows):
+            for row in (self._head(), *rows):
                 file.write(orjson.dumps(row) + b"\n")
             file.flush()
             os.fsync(file.fileno())
         beside.replace(self._path)
-        self._descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND)
+
+    def _head(self) -> dict[str, object]:
+        return {"kind": "sandbox", "format": _FORMAT, "seed": self._seed}
 
     def append(self, row: dict[str, object]) -> None:
         """Note one change; it is with the operating system when this returns."""
         if self._descriptor is None:
-            self.compact(())
-        if self._descriptor is not None:
-            os.write(self._descriptor, orjson.dumps(row) + b"\n")
+            if not self._path.exists():
+                self.compact(())
+            self._descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND)
+        os.write(self._descriptor, orjson.dumps(row) + b"\n")
 
     def close(self) -> None:
         """Let go of the file."""

@@ -23,6 +23,7 @@ from .world import Login, Sighting
 __all__ = ["BadCursor", "Feed", "MutatedMeanwhile", "Update"]
 
 _SEAL_BYTES: Final = 8
+_MOST_CUT: Final = 100
 
 
 class BadCursor(ValueError):
@@ -82,7 +83,8 @@ class Feed:
         if kind is FaultKind.EMPTY:
             changes = []
         if kind is FaultKind.TRUNCATED:
-            changes = changes[: len(changes) // 2]
+            # The newest go, not half of two years: what is left has to look believable.
+            changes = changes[: max(len(changes) // 2, len(changes) - _MOST_CUT)]
         chosen = changes[offset : offset + count]
         has_more = offset + count < len(changes)
         if has_more:
@@ -103,7 +105,7 @@ class Feed:
         found = self._login.changes(before, today, since=self._since)
         changes: list[Sighting | Movement] = [
             sighting
-            for sighting in reversed(found.added)
+            for sighting in found.added
             if self._account is None or sighting.movement.account is self._account
         ]
         changes += [

@@ -5,10 +5,11 @@ the same answer in any process.
 """
 
 from collections import OrderedDict
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Final
+from typing import Final, TypeVar, cast
 
 from .accounts import AccountKind, BankAccount, make_accounts, make_profile
 from .banks import Bank
@@ -21,6 +22,9 @@ HISTORY: Final = timedelta(days=730)
 
 _MOST_LOGINS: Final = 4096
 _MOST_MONTHS: Final = 4096
+_MOST_LOOKS: Final = 512
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +106,12 @@ class Login:
 
     def view(self, today: date, *, since: date, until: date | None = None) -> tuple[Sighting, ...]:
         """What can be seen on `today` of movements that began between two days, oldest first."""
+        return self._look(lambda: self._view(today, since, until), "view", today, since, until)
+
+    def _look(self, make: Callable[[], T], *what: Hashable) -> T:
+        return self._world.look((self.user, self.bank.key, *what), make)
+
+    def _view(self, today: date, since: date, until: date | None) -> tuple[Sighting, ...]:
         last = today if until is None else min(until, today)
         if last < since:
             return ()
@@ -123,6 +133,11 @@ class Login:
             return Changes(self.view(today, since=since), ())
         if today <= before:
             return Changes((), ())
+        return self._look(
+            lambda: self._changes(before, today, since), "changes", before, today, since
+        )
+
+    def _changes(self, before: date, today: date, since: date) -> Changes:
         added: list[Sighting] = []
         gone: list[Movement] = []
         for movement in self._between(before, today):
@@ -140,6 +155,9 @@ class Login:
 
     def balances(self, account: BankAccount, today: date) -> Balances:
         """The account's balances at the end of what is known on `today`."""
+        return self._look(lambda: self._balances(account, today), "balances", account.kind, today)
+
+    def _balances(self, account: BankAccount, today: date) -> Balances:
         month = _month_of(today)
         opening = money(self._months.opening_cents(account.kind, month))
         posted = pending = Decimal("0.00")
@@ -172,28 +190,34 @@ class World:
     def __init__(self, seed: int) -> None:
         self.seed = seed
         self._logins: OrderedDict[tuple[str, str], Login] = OrderedDict()
-        self._made: OrderedDict[tuple[str, str, Month], tuple[Movement, ...]] = OrderedDict()
+        self._months: OrderedDict[Hashable, tuple[Movement, ...]] = OrderedDict()
+        self._looks: OrderedDict[Hashable, object] = OrderedDict()
 
     def login(self, user: str, bank: Bank) -> Login:
         """The login of `user` at `bank`; the same object while it is remembered."""
-        key = (user, bank.key)
-        login = self._logins.get(key)
-        if login is None:
-            login = self._logins[key] = Login(self, user, bank)
-            if len(self._logins) > _MOST_LOGINS:
-                self._logins.popitem(last=False)
-        else:
-            self._logins.move_to_end(key)
-        return login
+        return _remembered(
+            self._logins, _MOST_LOGINS, (user, bank.key), lambda: Login(self, user, bank)
+        )
 
     def month(self, login: Login, maker: MonthMaker, month: Month) -> tuple[Movement, ...]:
         """One month of a login, from memory where it is still there."""
         key = (login.user, login.bank.key, month)
-        made = self._made.get(key)
-        if made is None:
-            made = self._made[key] = maker.make(month)
-            if len(self._made) > _MOST_MONTHS:
-                self._made.popitem(last=False)
-        else:
-            self._made.move_to_end(key)
-        return made
+        return _remembered(self._months, _MOST_MONTHS, key, lambda: maker.make(month))
+
+    def look(self, what: Hashable, make: Callable[[], T]) -> T:
+        """Something computed of a login on a day, from memory where it is still there."""
+        return cast(T, _remembered(self._looks, _MOST_LOOKS, what, make))
+
+
+K = TypeVar("K", bound=Hashable)
+
+
+def _remembered(memory: OrderedDict[K, T], most: int, key: K, make: Callable[[], T]) -> T:
+    """The value under `key`, made where it is not there; the least used go first."""
+    if key in memory:
+        memory.move_to_end(key)
+        return memory[key]
+    value = memory[key] = make()
+    if len(memory) > most:
+        memory.popitem(last=False)
+    return value

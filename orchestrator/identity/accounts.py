@@ -68,10 +68,7 @@ def match_accounts(
             and account.account_id not in taken
             and (account.type, account.currency, account.mask) == (key.type, key.currency, key.mask)
         ]
-        if len(matches) == 1 and len(alike_here) == 1:
-            account_id = matches[0]
-        else:
-            account_id = new_id()
+        account_id = matches[0] if len(matches) == 1 and len(alike_here) == 1 else new_id()
         ids[key.provider_account_id] = account_id
         taken.add(account_id)
     return ids

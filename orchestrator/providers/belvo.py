@@ -7,7 +7,7 @@ widget session carried. Only stored data are read: a live reading can last minut
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final, TypeGuard
 from urllib.parse import parse_qsl, urlsplit
 
@@ -59,10 +59,6 @@ _DEFAULT_OPTIONS: Final[Mapping[str, str]] = {
 }
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class Belvo:
     """The four operations at Belvo.
 
@@ -78,7 +74,7 @@ class Belvo:
         keys: Credential,
         options: Mapping[str, str],
         *,
-        now: Callable[[], datetime] = _utc_now,
+        now: Callable[[], datetime],
     ) -> None:
         chosen = options_with(options, _DEFAULT_OPTIONS, provider="belvo")
         self._http = http
@@ -299,6 +295,6 @@ ADAPTER: Final = Adapter(
     base_urls={"sandbox": "https://sandbox.belvo.com", "production": "https://api.belvo.com"},
     quotas={"sandbox": _QUOTAS, "production": _QUOTAS},
     vendor_http=_vendor_http,
-    build=lambda http, config: Belvo(http, Credential(config.keys), config.options),
+    build=lambda http, config: Belvo(http, Credential(config.keys), config.options, now=config.now),
     default_options=_DEFAULT_OPTIONS,
 )

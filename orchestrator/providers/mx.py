@@ -60,10 +60,6 @@ _DEFAULT_OPTIONS: Final[Mapping[str, str]] = {
 }
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class Mx:
     """The four operations at MX.
 
@@ -77,7 +73,7 @@ class Mx:
         client: MxClient,
         options: Mapping[str, str],
         *,
-        now: Callable[[], datetime] = _utc_now,
+        now: Callable[[], datetime],
     ) -> None:
         self._client = client
         self._now = now
@@ -236,7 +232,7 @@ def _vendor_http(client: httpx.AsyncClient, config: AdapterConfig) -> VendorHttp
 def _build(http: VendorHttp, config: AdapterConfig) -> Mx:
     options = _options(config)
     client = MxClient(http, looks_up_by_id=options["api_version"] == "v20250224")
-    return Mx(client, options)
+    return Mx(client, options, now=config.now)
 
 
 # Per second and HTTP method; from a secondary source, MX itself names no numbers.

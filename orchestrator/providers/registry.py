@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from importlib import import_module
 from typing import Final, cast
 
@@ -15,19 +16,24 @@ from .protocol import FinancialProvider
 __all__ = ["REGISTRY", "Adapter", "AdapterConfig", "ProviderSpec", "adapter_of"]
 
 
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
 @dataclass(frozen=True, slots=True)
 class AdapterConfig:
     """What an adapter is built from.
 
     `keys` are our own credentials at the vendor by environment variable name; `options` are the
     settings of `[providers.<name>.options]`, texts, for points the vendor leaves unclear.
-    `environment` is `sandbox` or `production`.
+    `environment` is `sandbox` or `production`. `now` is the adapter's clock, aware UTC.
     """
 
     environment: str
     base_url: str
     keys: Mapping[str, str] = field(repr=False)
     options: Mapping[str, str] = field(default_factory=dict)
+    now: Callable[[], datetime] = _utc_now
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,7 @@ connections = Table(
     Column("status", String(16), nullable=False),
     Column("created_at", Float, nullable=False),
     Column("read_at", Float),
-    Index("connections_login", "space_id", "provider", "login_key_hash", unique=True),
+    Index("connections_login", "space_id", "provider", "login_key_hash"),
 )
 
 accounts = Table(

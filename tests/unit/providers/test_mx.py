@@ -563,7 +563,8 @@ async def test_pages_without_an_end_are_malformed() -> None:
     def running_ahead(request: httpx.Request) -> httpx.Response:
         if not request.url.path.endswith("/transactions"):
             return answer(member())
-        return transactions(number=1, of=int(request.url.params["page"]) + 1, total=0)
+        number = int(request.url.params["page"])
+        return transactions(number=number, of=number + 1, total=0)
 
     failure = await failure_of(
         ScriptedVendor(running_ahead).mx().sync_transactions(transactions_request(CREDENTIAL))
@@ -572,17 +573,16 @@ async def test_pages_without_an_end_are_malformed() -> None:
     assert failure.code == "MALFORMED"
 
 
-@pytest.mark.parametrize(("reply", "quiet"), [(httpx.Response(204), True), (NOT_FOUND, True)])
+@pytest.mark.parametrize("reply", [httpx.Response(204), NOT_FOUND], ids=["deleted", "gone"])
 async def test_revoking_deletes_the_member_and_is_quiet_when_it_is_gone(
-    reply: httpx.Response, *, quiet: bool
+    reply: httpx.Response,
 ) -> None:
     """Deleting twice is as good as once."""
     vendor = ScriptedVendor(reply)
 
     await vendor.mx().revoke(CREDENTIAL)
 
-    assert quiet
-    assert [f"DELETE /users/{USER_GUID}/members/{MEMBER_GUID}"] == vendor.paths
+    assert vendor.paths == [f"DELETE /users/{USER_GUID}/members/{MEMBER_GUID}"]
 
 
 async def test_revoking_during_a_job_fails_for_now() -> None:
@@ -643,3 +643,13 @@ async def test_a_cursor_of_another_maker_is_refused_unsent(cursor: str) -> None:
 
     assert ("validation", "request", "INVALID_CURSOR") == verdict(failure)
     assert [] == vendor.requests
+
+
+async def test_a_listing_that_stays_on_one_page_is_frozen() -> None:
+    """Another page than the one asked for is a wrong success of the institution."""
+    stuck = transactions(movement("TRN-1"), number=1, of=3, total=9)
+    vendor = ScriptedVendor(answer(member()), stuck)
+
+    failure = await failure_of(vendor.mx().sync_transactions(transactions_request(CREDENTIAL)))
+
+    assert verdict(failure) == ("provider_down", "institution", "WRONG_SUCCESS_FROZEN")

@@ -383,7 +383,9 @@ def test_shipped_adapters_name_hosts_and_limits_for_both_environments() -> None:
 
 async def test_an_exact_amount_survives_the_wire() -> None:
     """A number's text becomes a Decimal without passing through a float."""
-    body = b'{"accounts": [], "pagination": {"total_pages": 1, "total_entries": 0}}'
+    body = (
+        b'{"accounts": [], "pagination": {"current_page": 1, "total_pages": 1, "total_entries": 0}}'
+    )
     rows = b'[{"guid": "ACT-1", "balance": 0.10000000000000000001}]'
     vendor = ScriptedVendor(
         answer(member()),

@@ -197,6 +197,24 @@ async def test_first_look_at_a_new_member_is_its_exchange() -> None:
         assert 2 == calls[provider, "getAccounts"]["httpCalls"]
 
 
+async def test_caller_may_name_the_operation() -> None:
+    """A shared call that says what it is part of is counted and struck as that."""
+    async with running_sandbox() as running:
+        mx = MxCaller(running)
+        await mx.link()
+        await mx.read()
+        mx.attempt_id = "named"
+        mx.headers["X-Attempt-Operation"] = "syncTransactions"
+        await running.put_faults(
+            {"provider": "mx", "kind": "down", "operation": "syncTransactions"}
+        )
+        struck = await mx.read()
+        calls = await running.calls()
+
+    assert 503 == struck.status
+    assert ["named"] == calls["mx", "syncTransactions"]["attemptIds"]
+
+
 async def test_struck_calls_are_counted_too() -> None:
     """A call that a fault refused is one that the vendor saw."""
     async with running_sandbox() as running:

@@ -71,6 +71,17 @@ def test_line_cut_short_by_a_crash_is_passed_over(tmp_path: Path) -> None:
     assert [{"n": 1}, {"n": 2}] == Journal(path, seed=1).load()
 
 
+def test_change_after_the_end_is_kept_with_the_others(tmp_path: Path) -> None:
+    """Noting a change once the file was let go adds to it and takes nothing away."""
+    journal = Journal(tmp_path / "journal", seed=1)
+    journal.append({"n": 1})
+    journal.close()
+    journal.append({"n": 2})
+    journal.close()
+
+    assert [{"n": 1}, {"n": 2}] == journal.load()
+
+
 def test_state_of_another_seed_is_refused(tmp_path: Path) -> None:
     """A file whose ids were derived from another seed is not taken."""
     path = tmp_path / "journal"

@@ -1,0 +1,8 @@
+"""Where the command line writes: results on standard output, the rest on standard error."""
+
+from rich.console import Console
+
+__all__ = ["errors", "output"]
+
+output = Console()
+errors = Console(stderr=True)

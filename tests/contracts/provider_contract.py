@@ -1,0 +1,605 @@
+"""What every provider's adapter promises; a class of tests that each one inherits.
+
+Each runs against the sandbox in this process, which speaks the vendor's own protocol. What a
+vendor's protocol cannot show is named in `SHAPES`, so that an exception is visible.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import TypeVar
+from uuid import uuid4
+
+import pytest
+
+from orchestrator.catalogue import Catalogue, Institution
+from orchestrator.domain import (
+    ConnectionStatus,
+    Credential,
+    Direction,
+    Failure,
+    LinkType,
+    Operation,
+    ProviderFailure,
+    ProviderTransaction,
+)
+from orchestrator.providers.attempt_trace import AttemptTrace, current_attempt
+from orchestrator.providers.http import client_for
+from orchestrator.providers.protocol import (
+    AccountsRead,
+    AccountsRequest,
+    Exchanged,
+    ExchangeRequest,
+    FinancialProvider,
+    LinkMade,
+    LinkRequest,
+    TransactionsRead,
+    TransactionsRequest,
+)
+from orchestrator.providers.registry import REGISTRY, AdapterConfig, adapter_of
+from sandbox.banks import BANKS
+from tests.support.sandbox import START, RunningSandbox, running_sandbox
+
+__all__ = ["ProviderContract"]
+
+KEYS = {
+    "PLAID_CLIENT_ID": "sandbox_client",
+    "PLAID_SECRET": "sandbox_secret",
+    "MX_CLIENT_ID": "sandbox_client",
+    "MX_API_KEY": "sandbox_key",
+    "FINICITY_PARTNER_ID": "sandbox_partner",
+    "FINICITY_PARTNER_SECRET": "sandbox_secret",
+    "FINICITY_APP_KEY": "sandbox_app_key",
+    "BELVO_SECRET_ID": "sandbox_id",
+    "BELVO_SECRET_PASSWORD": "sandbox_password",
+}
+T = TypeVar("T")
+ALICE, BOB = "usr_alice_0123456789", "usr_bobby_0123456789"
+CREATE, ACCOUNTS, SYNC = (
+    Operation.CREATE_LINK,
+    Operation.GET_ACCOUNTS,
+    Operation.SYNC_TRANSACTIONS,
+)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What one vendor's protocol can and cannot show.
+
+    `proves_ownership`: its temporary token is only a name, which the adapter must check.
+    `counts_rows`: its listings say how many rows there are, so a lost page is noticed.
+    `limits_connections`: its throttling of data calls is of one connection.
+    """
+
+    proves_ownership: bool = True
+    counts_rows: bool = True
+    limits_connections: bool = False
+
+
+SHAPES = {
+    "plaid": Shape(proves_ownership=False, counts_rows=False, limits_connections=True),
+}
+
+
+@dataclass
+class Desk:
+    """A provider's adapter over a running sandbox, and what a caller does with it."""
+
+    name: str
+    institution: Institution
+    world: RunningSandbox
+    adapter: FinancialProvider
+    trace: AttemptTrace = field(default_factory=lambda: AttemptTrace("none"))
+
+    @property
+    def provider_institution_id(self) -> str:
+        """The bank's id at this vendor."""
+        return self.institution.provider_ids[self.name]
+
+    async def attempt(self, call: Awaitable[T], *, call_timeout_s: float = 10.0) -> T:
+        """Run a call as one attempt."""
+        self.trace = AttemptTrace(str(uuid4()), call_timeout_s=call_timeout_s)
+        token = current_attempt.set(self.trace)
+        try:
+            return await call
+        finally:
+            current_attempt.reset(token)
+
+    async def failure(self, call: Awaitable[object], *, call_timeout_s: float = 10.0) -> Failure:
+        """The failure with which a call ends."""
+        with pytest.raises(ProviderFailure) as caught:
+            await self.attempt(call, call_timeout_s=call_timeout_s)
+        return caught.value.failure
+
+    async def link(self, user: str = ALICE, *, repair: Credential | None = None) -> LinkMade:
+        """A link session at this desk's bank."""
+        request = LinkRequest(
+            end_user_id=user,
+            region=self.institution.region,
+            language="es",
+            provider_institution_id=self.provider_institution_id,
+            redirect_uri="https://app.test/done",
+            webhook_url="https://app.test/hooks",
+            repair=repair,
+        )
+        return await self.attempt(self.adapter.create_link(request))
+
+    async def complete(self, made: LinkMade) -> str:
+        """Play the user in the widget."""
+        return await self.world.complete(
+            token=made.link_token,
+            url=made.link_url,
+            institution_id=self.institution.institution_id,
+        )
+
+    def exchanging(
+        self, token: str, state: Mapping[str, str], user: str = ALICE
+    ) -> Awaitable[Exchanged]:
+        """The exchange of what the widget gave."""
+        request = ExchangeRequest(
+            user, Credential({"token": token}), state, self.provider_institution_id
+        )
+        return self.adapter.exchange_token(request)
+
+    async def connect(self, user: str = ALICE) -> Credential:
+        """A connection of this user, linked from beginning to end."""
+        made = await self.link(user)
+        exchanged = await self.attempt(self.exchanging(await self.complete(made), made.state, user))
+        return exchanged.credential
+
+    def reading(
+        self, credential: Credential, *, allow_stale: bool = False
+    ) -> Awaitable[AccountsRead]:
+        """A reading of accounts."""
+        return self.adapter.get_accounts(AccountsRequest(credential, allow_stale))
+
+    def syncing(
+        self,
+        credential: Credential,
+        *,
+        start: date | None = None,
+        cursor: str | None = None,
+        limit: int = 10_000,
+        account: str | None = None,
+    ) -> Awaitable[TransactionsRead]:
+        """A reading of movements up to the sandbox's today."""
+        today = self.world.clock().date()
+        request = TransactionsRequest(
+            credential=credential,
+            provider_account_id=account,
+            start_date=start or today - timedelta(days=90),
+            end_date=today,
+            cursor=cursor,
+            limit=limit,
+            allow_stale=False,
+            today=today,
+        )
+        return self.adapter.sync_transactions(request)
+
+    def operation(self, name: Operation, credential: Credential) -> Awaitable[object]:
+        """One call of an operation that can be repeated."""
+        match name:
+            case Operation.CREATE_LINK:
+                return self.adapter.create_link(
+                    LinkRequest(
+                        end_user_id=ALICE,
+                        region=self.institution.region,
+                        language="en",
+                        provider_institution_id=self.provider_institution_id,
+                        redirect_uri=None,
+                        webhook_url=None,
+                        repair=None,
+                    )
+                )
+            case Operation.GET_ACCOUNTS:
+                return self.reading(credential)
+            case _:
+                return self.syncing(credential)
+
+    async def fault(self, kind: str, **over: object) -> None:
+        """Put one fault at this provider in force."""
+        await self.world.put_faults({"provider": self.name, "kind": kind, **over})
+
+
+def institution_at(provider: str) -> Institution:
+    """The first bank of the catalogue that this provider covers."""
+    return next(
+        one
+        for region in ("US", "MX")
+        for one in Catalogue.load().search(region, "")
+        if provider in one.provider_ids
+    )
+
+
+@asynccontextmanager
+async def desk_of(provider: str, **keys: str) -> AsyncIterator[Desk]:
+    """A desk at a fresh sandbox; `keys` replace our right ones."""
+    spec = REGISTRY[provider]
+    adapter = adapter_of(spec)
+    assert adapter is not None
+    async with running_sandbox() as world:
+        mine = {name: KEYS[name] for name in spec.credentials}
+        config = AdapterConfig("sandbox", world.url_of(provider), mine | keys, now=world.clock)
+        async with client_for(config.base_url) as client:
+            built = adapter.build(adapter.vendor_http(client, config), config)
+            yield Desk(provider, institution_at(provider), world, built)
+
+
+def ids(rows: tuple[ProviderTransaction, ...]) -> list[str]:
+    """The vendor's ids, in the order told."""
+    return [row.provider_transaction_id for row in rows]
+
+
+class ProviderContract:
+    """Needs fixture `provider`, a name in `REGISTRY` that has an adapter."""
+
+    @pytest.fixture
+    async def desk(self, provider: str) -> AsyncIterator[Desk]:
+        """The provider over its sandbox."""
+        async with desk_of(provider) as desk:
+            yield desk
+
+    @pytest.fixture
+    def shape(self, provider: str) -> Shape:
+        """What this vendor's protocol can show."""
+        return SHAPES.get(provider, Shape())
+
+    async def test_a_link_session_can_be_opened_and_expires(self, desk: Desk) -> None:
+        """The front end gets a token or a URL, good for a while from now."""
+        made = await desk.link()
+
+        assert made.link_type in {LinkType.WIDGET_TOKEN, LinkType.HOSTED_URL}
+        assert bool(made.link_token) != bool(made.link_url)
+        assert made.expires_at is not None
+        assert timedelta(minutes=5) <= made.expires_at - START <= timedelta(hours=4)
+
+    async def test_a_second_link_session_of_a_user_works_as_the_first(self, desk: Desk) -> None:
+        """Whoever is known at the vendor already is found there."""
+        first, second = await desk.link(), await desk.link()
+
+        assert first.state == second.state
+        assert await desk.complete(second)
+
+    async def test_an_exchange_gives_an_active_connection_at_the_bank(self, desk: Desk) -> None:
+        """The widget's result becomes a credential, and the bank's id comes with it."""
+        made = await desk.link()
+
+        exchanged = await desk.attempt(desk.exchanging(await desk.complete(made), made.state))
+
+        assert exchanged.status is ConnectionStatus.ACTIVE
+        assert exchanged.provider_institution_id == desk.provider_institution_id
+        assert exchanged.login_key
+        assert repr(exchanged.credential).count("**********") == 1
+
+    async def test_a_repaired_connection_keeps_its_login(self, desk: Desk) -> None:
+        """A repair leads to the same login at the vendor, whose data can be read on."""
+        made = await desk.link()
+        first = await desk.attempt(desk.exchanging(await desk.complete(made), made.state))
+
+        again = await desk.link(repair=first.credential)
+        second = await desk.attempt(desk.exchanging(await desk.complete(again), again.state))
+
+        assert second.login_key == first.login_key
+        assert (await desk.attempt(desk.reading(second.credential))).accounts
+
+    async def test_accounts_are_the_banks(self, desk: Desk) -> None:
+        """Every account of the login comes once, with mask, currency, balance and time."""
+        result = await desk.attempt(desk.reading(await desk.connect()))
+
+        bank = BANKS[desk.institution.institution_id]
+        vendor = desk.world.sandbox.vendors[desk.name]
+        login = desk.world.sandbox.world.login(vendor.default_user(ALICE), bank)
+        assert sorted(one.mask or "" for one in result.accounts) == sorted(
+            account.mask for account in login.accounts
+        )
+        balances = {
+            account.mask: login.balances(account, START.date()).current
+            for account in login.accounts
+        }
+        assert {one.mask: one.balances.current for one in result.accounts} == balances
+        assert {one.currency for one in result.accounts} == {bank.currency}
+        assert all(one.name and one.type and one.provider_account_id for one in result.accounts)
+        assert result.as_of is not None
+        assert result.as_of <= START
+        assert not result.stale
+
+    async def test_movements_are_the_banks_with_money_out_negative(self, desk: Desk) -> None:
+        """Signs, dates, accounts and order hold for every row of a window."""
+        credential = await desk.connect()
+        accounts = (await desk.attempt(desk.reading(credential))).accounts
+
+        result = await desk.attempt(desk.syncing(credential))
+
+        first, last = START.date() - timedelta(days=90), START.date()
+        rows = result.transactions
+        assert len(rows) > 30
+        assert len(set(ids(rows))) == len(rows)
+        assert list(rows) == sorted(rows, key=lambda row: (row.date, row.provider_transaction_id))
+        assert all(first <= row.date <= last for row in rows)
+        assert {row.provider_account_id for row in rows} <= {
+            one.provider_account_id for one in accounts
+        }
+        assert {row.direction for row in rows} == {Direction.IN, Direction.OUT}
+        assert all((row.amount > 0) == (row.direction is Direction.IN) for row in rows)
+        assert (result.removed, result.has_more, result.stale) == ((), False, False)
+
+    async def test_the_amounts_add_up_as_the_world_has_them(self, desk: Desk) -> None:
+        """To the cent, and in the world's own direction."""
+        credential = await desk.connect()
+        rows = (await desk.attempt(desk.syncing(credential, start=date(2026, 2, 1)))).transactions
+
+        bank = BANKS[desk.institution.institution_id]
+        vendor = desk.world.sandbox.vendors[desk.name]
+        login = desk.world.sandbox.world.login(vendor.default_user(ALICE), bank)
+        truth = {
+            (sighting.movement.amount, sighting.pending)
+            for sighting in login.view(START.date(), since=date(2026, 1, 1))
+        }
+        assert {(row.amount, row.pending) for row in rows} <= truth
+
+    @pytest.mark.parametrize("limit", [1, 17, 5000])
+    async def test_a_limited_walk_tells_every_row_once(self, desk: Desk, limit: int) -> None:
+        """Going on by the cursor gives what one answer would give, cut at the limit."""
+        credential = await desk.connect()
+        start = START.date() - timedelta(days=5 if limit == 1 else 90)
+        whole = await desk.attempt(desk.syncing(credential, start=start))
+        told: list[ProviderTransaction] = []
+        cursor = None
+
+        while True:
+            page = await desk.attempt(
+                desk.syncing(credential, start=start, cursor=cursor, limit=limit)
+            )
+            assert len(page.transactions) <= limit
+            told += page.transactions
+            cursor = page.next_cursor
+            assert len(cursor) <= 1500
+            if not page.has_more:
+                break
+
+        assert tuple(told) == whole.transactions
+
+    async def test_one_account_can_be_asked_for(self, desk: Desk) -> None:
+        """Its rows are those of the whole answer that are its own."""
+        credential = await desk.connect()
+        whole = await desk.attempt(desk.syncing(credential))
+        account = whole.transactions[0].provider_account_id
+
+        narrowed = await desk.attempt(desk.syncing(credential, account=account))
+
+        assert narrowed.transactions == tuple(
+            row for row in whole.transactions if row.provider_account_id == account
+        )
+
+    async def test_a_cursor_misses_nothing_that_came_later(self, desk: Desk) -> None:
+        """What was told, less what was removed, covers what a fresh reading shows, day after day."""
+        credential = await desk.connect()
+        start = START.date() - timedelta(days=30)
+        page = await desk.attempt(desk.syncing(credential, start=start))
+        known = {row.provider_transaction_id: row for row in page.transactions}
+
+        for _ in range(6):
+            desk.world.clock.move(days=2)
+            page = await desk.attempt(
+                desk.syncing(credential, start=start, cursor=page.next_cursor)
+            )
+            known |= {row.provider_transaction_id: row for row in page.transactions}
+            for gone in page.removed:
+                known.pop(gone, None)
+            assert not page.has_more
+
+            fresh = await desk.attempt(desk.syncing(credential, start=start))
+            assert {row.provider_transaction_id: row for row in fresh.transactions}.items() <= (
+                known.items()
+            )
+
+    async def test_a_cursor_tells_nothing_again_a_day_later(self, desk: Desk) -> None:
+        """Rows that were told and have not changed are not repeated."""
+        credential = await desk.connect()
+        desk.world.clock.move(days=2)
+        first = await desk.attempt(desk.syncing(credential))
+        second = await desk.attempt(desk.syncing(credential, cursor=first.next_cursor))
+
+        desk.world.clock.move(days=1)
+        third = await desk.attempt(desk.syncing(credential, cursor=second.next_cursor))
+
+        assert not {*first.transactions, *second.transactions} & set(third.transactions)
+
+    @pytest.mark.parametrize("operation", [CREATE, ACCOUNTS, SYNC])
+    async def test_wrong_keys_are_ours_to_mend(self, provider: str, operation: Operation) -> None:
+        """A refusal of our keys is auth at scope client, for which other providers may do."""
+        async with desk_of(provider) as right:
+            credential = await right.connect()
+        wrong = dict.fromkeys(REGISTRY[provider].credentials, "wrong")
+        async with desk_of(provider, **wrong) as desk:
+            failure = await desk.failure(desk.operation(operation, credential))
+
+        assert (failure.error_class, failure.scope) == ("auth", "client")
+        assert failure.elsewhere
+
+    @pytest.mark.parametrize("operation", [CREATE, ACCOUNTS, SYNC])
+    @pytest.mark.parametrize(
+        ("kind", "error_class", "scope"),
+        [
+            ("down", "provider_down", "provider"),
+            ("flaky", "provider_down", "provider"),
+            ("reset", "network", "provider"),
+            ("lost_answer", "network", "provider"),
+            ("malformed", "provider_down", "provider"),
+            ("validation", "validation", "request"),
+            ("institution_down", "provider_down", "institution"),
+            ("bad_keys", "auth", "client"),
+        ],
+    )
+    async def test_every_fault_lands_in_its_class_and_scope(
+        self, desk: Desk, operation: Operation, kind: str, error_class: str, scope: str
+    ) -> None:
+        """Who is to blame is read from the vendor's own way of telling it."""
+        credential = await desk.connect()
+        await desk.fault(kind, rate=1.0)
+
+        failure = await desk.failure(desk.operation(operation, credential))
+
+        assert (failure.error_class, failure.scope) == (error_class, scope)
+        self._holds_no_secret(failure, credential)
+
+    async def test_silence_is_a_timeout(self, desk: Desk) -> None:
+        """A vendor that never answers is cut at the call's own limit."""
+        credential = await desk.connect()
+        await desk.fault("timeout")
+
+        failure = await desk.failure(desk.reading(credential), call_timeout_s=0.1)
+
+        assert (failure.error_class, failure.code, failure.sent) == ("network", "TIMEOUT", True)
+
+    async def test_slowness_alone_is_a_success(self, desk: Desk) -> None:
+        """A late answer is an answer."""
+        credential = await desk.connect()
+        await desk.fault("slow", latencyMs=20)
+
+        assert (await desk.attempt(desk.reading(credential))).accounts
+
+    @pytest.mark.parametrize("operation", [CREATE, ACCOUNTS, SYNC])
+    async def test_throttling_tells_its_pause(
+        self, desk: Desk, shape: Shape, operation: Operation
+    ) -> None:
+        """The vendor's Retry-After comes through, and whose limit it is."""
+        credential = await desk.connect()
+        await desk.fault("rate_limit", retryAfterS=7)
+
+        failure = await desk.failure(desk.operation(operation, credential))
+
+        limits_connection = shape.limits_connections and operation.reads_data
+        scope = "connection" if limits_connection else "client"
+        assert (failure.error_class, failure.scope) == ("rate_limit", scope)
+        assert failure.retry_after_s == 7.0
+
+    @pytest.mark.parametrize("operation", [ACCOUNTS, SYNC])
+    async def test_a_broken_login_asks_for_its_user(self, desk: Desk, operation: Operation) -> None:
+        """Auth at the connection, with what the user has to do."""
+        credential = await desk.connect()
+        await desk.fault("auth")
+
+        failure = await desk.failure(desk.operation(operation, credential))
+
+        assert (failure.error_class, failure.scope) == ("auth", "connection")
+        assert "createLink" in str(failure.user_action)
+        assert not failure.elsewhere
+
+    async def test_an_old_answer_shows_its_age(self, desk: Desk) -> None:
+        """The vendor's own time is told, so that whoever compares sees it go back."""
+        credential = await desk.connect()
+        fresh = await desk.attempt(desk.reading(credential))
+        await desk.fault("stale")
+
+        old = await desk.attempt(desk.reading(credential))
+
+        assert old.as_of is not None
+        assert fresh.as_of is not None
+        assert old.as_of < fresh.as_of
+
+    async def test_an_empty_answer_is_told_as_it_is(self, desk: Desk) -> None:
+        """Whether nothing can be true is for those who remember what there was."""
+        credential = await desk.connect()
+        await desk.fault("empty", operation="getAccounts")
+
+        result = await desk.attempt(desk.reading(credential))
+
+        assert result.accounts == ()
+
+    @pytest.mark.parametrize("operation", [ACCOUNTS, SYNC])
+    async def test_a_lost_page_is_noticed_where_rows_are_counted(
+        self, desk: Desk, shape: Shape, operation: Operation
+    ) -> None:
+        """A vendor that counts its rows cannot lose some of them unnoticed."""
+        credential = await desk.connect()
+        await desk.fault("truncated")
+        call = desk.operation(operation, credential)
+
+        if shape.counts_rows:
+            failure = await desk.failure(call)
+
+            assert (failure.code, failure.scope) == ("WRONG_SUCCESS_TRUNCATED", "institution")
+        else:
+            assert await desk.attempt(call) is not None
+
+    async def test_a_feed_that_stands_is_noticed(self, desk: Desk) -> None:
+        """More is promised and never comes: a wrong success, and no endless loop."""
+        credential = await desk.connect()
+        await desk.fault("frozen")
+
+        failure = await desk.failure(desk.syncing(credential))
+
+        assert (failure.error_class, failure.scope, failure.code) == (
+            "provider_down",
+            "institution",
+            "WRONG_SUCCESS_FROZEN",
+        )
+
+    async def test_another_users_result_is_refused(self, desk: Desk, shape: Shape) -> None:
+        """A temporary token that is only a name is good for its own user alone."""
+        if not shape.proves_ownership:
+            pytest.skip("this vendor's temporary token is itself the proof")
+        alices = await desk.link(ALICE)
+        token = await desk.complete(alices)
+        bobs = await desk.link(BOB)
+
+        failure = await desk.failure(desk.exchanging(token, bobs.state, BOB))
+
+        assert (failure.error_class, failure.scope, failure.code) == (
+            "validation",
+            "request",
+            "NOT_THIS_USERS",
+        )
+        assert (await desk.attempt(desk.exchanging(token, alices.state, ALICE))).login_key
+
+    async def test_a_made_up_result_is_refused(self, desk: Desk) -> None:
+        """What no widget gave is a request's own fault."""
+        made = await desk.link()
+
+        failure = await desk.failure(desk.exchanging("made-up", made.state))
+
+        assert (failure.error_class, failure.scope) == ("validation", "request")
+        assert "createLink" in str(failure.user_action)
+
+    async def test_a_lost_answer_to_an_exchange_leaves_it_open(self, desk: Desk) -> None:
+        """The vendor may have done the work: the failure says that the call was sent."""
+        made = await desk.link()
+        token = await desk.complete(made)
+        await desk.fault("lost_answer", operation="exchangeToken")
+
+        failure = await desk.failure(desk.exchanging(token, made.state))
+
+        assert (failure.error_class, failure.sent) == ("network", True)
+        self._holds_no_secret(failure, Credential({"token": token}))
+
+    async def test_a_revoked_connection_is_gone_and_can_be_revoked_again(self, desk: Desk) -> None:
+        """Ending twice is quiet; reading afterwards says that the user must link anew."""
+        credential = await desk.connect()
+        await desk.attempt(desk.adapter.revoke(credential))
+        await desk.attempt(desk.adapter.revoke(credential))
+
+        failure = await desk.failure(desk.reading(credential))
+
+        assert (failure.error_class, failure.scope) == ("auth", "connection")
+
+    async def test_every_call_names_its_attempt(self, desk: Desk) -> None:
+        """On loopback the vendor can count attempts, however many calls each one takes."""
+        credential = await desk.connect()
+
+        await desk.attempt(desk.reading(credential))
+        reading = desk.trace
+        await desk.attempt(desk.syncing(credential))
+
+        counted = await desk.world.calls()
+        assert reading.attempt_id in counted[desk.name, "getAccounts"]["attemptIds"]
+        assert desk.trace.attempt_id in counted[desk.name, "syncTransactions"]["attemptIds"]
+        assert counted[desk.name, "getAccounts"]["count"] == 1
+        assert counted[desk.name, "exchangeToken"]["count"] == 1
+        assert (reading.http_status, bool(reading.provider_request_id)) == (200, True)
+
+    def _holds_no_secret(self, failure: Failure, credential: Credential) -> None:
+        shown = repr(failure)
+        for secret in (*KEYS.values(), *credential.reveal().values()):
+            assert secret not in shown

@@ -1,0 +1,18 @@
+"""The contract of providers' adapters, over every one in the registry."""
+
+import pytest
+
+pytest.register_assert_rewrite("provider_contract")
+
+from provider_contract import ProviderContract  # noqa: E402  after its asserts are registered
+
+from orchestrator.providers.registry import REGISTRY  # noqa: E402  as above
+
+
+class TestEveryProvider(ProviderContract):
+    """One more adapter in `REGISTRY` brings one more run of all of these."""
+
+    @pytest.fixture(params=[spec.name for spec in REGISTRY.values() if spec.module is not None])
+    def provider(self, request: pytest.FixtureRequest) -> str:
+        """The provider under test."""
+        return str(request.param)
