@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, cast
 
-from actors.installation import ATTEMPTS_FILE
 from actors.ports import LogRow
 from orchestrator.attempt_log import AttemptLogStore, LogStats, RequestStory
 from orchestrator.domain import (
@@ -15,16 +14,13 @@ from orchestrator.domain import (
     ConnectionAttempt,
     Json,
     RequestRecord,
-    SystemClock,
     to_wire,
 )
-from orchestrator.settings import load_settings
-from orchestrator.telemetry import configure_logging
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["AttemptLogActor", "AttemptLogDesk", "told_story"]
+__all__ = ["AttemptLogDesk", "told_story"]
 
 _READERS: Final = 2
 _CHECKPOINT_EVERY_ROWS: Final = 50_000
@@ -115,6 +111,8 @@ class AttemptLogDesk:
         """Commit and close the file."""
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._writer, self._close)
+        self._readers.shutdown(wait=False)
+        self._writer.shutdown(wait=False)
 
     def _append(self, rows: Sequence[LogRow]) -> None:
         self._store.append(
@@ -135,20 +133,3 @@ class AttemptLogDesk:
     def _close(self) -> None:
         self._store.checkpoint()
         self._store.close()
-
-
-class AttemptLogActor(AttemptLogDesk):
-    """The attempt log over its file in the data folder of this process's settings."""
-
-    def __init__(self) -> None:
-        settings = load_settings()
-        configure_logging()
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
-        path = settings.data_dir / ATTEMPTS_FILE
-        bounds = settings.policies.attempt_log
-        super().__init__(
-            lambda: AttemptLogStore(path, memory_limit_mb=bounds.memory_limit_mb),
-            SystemClock(),
-            query_timeout_s=bounds.query_timeout_s,
-            query_max_rows=bounds.query_max_rows,
-        )

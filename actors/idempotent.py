@@ -4,11 +4,13 @@ import json
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
+from actors.attempt_failures import PART_LOST
 from actors.ports import ActorLost, VaultPort
 from orchestrator.domain import (
     Clock,
     DecisionSummary,
     ErrorType,
+    Operation,
     OperationError,
     OperationRequest,
     OperationResult,
@@ -79,24 +81,48 @@ class IdempotentRequests:
         """The answer for this request, or the one that its key was given before."""
         if request.idempotency_key is None:
             return await self._execute(request)
-        key = (request.caller_id, request.operation, request.idempotency_key)
-        sealed_for = json.dumps(key)
+        try:
+            return await self._once(request, request.idempotency_key)
+        except ActorLost:
+            return _refused(request, PART_LOST)
+
+    async def _once(self, request: OperationRequest, key_text: str) -> OperationResult:
+        key = (request.caller_id, request.operation, key_text)
         start = await self._vault.begin_idempotent(*key, request.body_mac, self._clock.unix_s())
         if isinstance(start, Mismatch):
             return _refused(request, _MISMATCH)
         if isinstance(start, Running):
             return _refused(request, _RUNNING)
         if isinstance(start, Replay):
-            return result_from_bytes(self._cipher.open(start.body, associated=sealed_for))
-        kept = False
+            kept = result_from_bytes(self._cipher.open(start.body, associated=json.dumps(key)))
+            return await self._reconciled(request, kept, key)
+        finished = False
         try:
             result = await self._execute(request)
             if _is_kept(result):
-                body = self._cipher.seal(result_to_bytes(result), associated=sealed_for)
-                await self._vault.finish_idempotent(*key, body, self._clock.unix_s())
-                kept = True
+                await self._keep(result, key)
+                finished = True
             return result
         finally:
-            if not kept:
+            if not finished:
                 with suppress(ActorLost, StoreError):
                     await self._vault.release_idempotent(*key)
+
+    async def _reconciled(
+        self, request: OperationRequest, kept: OperationResult, key: tuple[str, Operation, str]
+    ) -> OperationResult:
+        """The kept answer, unless it was a doubt that has cleared up since.
+
+        The link session knows: it is never sent twice, so asking it again is safe.
+        """
+        if kept.error is None or kept.error.type is not ErrorType.IN_DOUBT:
+            return kept
+        again = await self._execute(request)
+        if not again.success:
+            return kept
+        await self._keep(again, key)
+        return again
+
+    async def _keep(self, result: OperationResult, key: tuple[str, Operation, str]) -> None:
+        body = self._cipher.seal(result_to_bytes(result), associated=json.dumps(key))
+        await self._vault.finish_idempotent(*key, body, self._clock.unix_s())

@@ -67,7 +67,7 @@ def vault_actor() -> Handle:
 
 def attempt_log_actor() -> Handle:
     """The attempt log's actor."""
-    return _named(ATTEMPT_LOG, "actors.attempt_log", "AttemptLogActor")
+    return _named(ATTEMPT_LOG, "actors.attempt_log_actor", "AttemptLogActor")
 
 
 def provider_actor(provider: str) -> Handle:

@@ -62,6 +62,15 @@ class LogOutbox:
             await asyncio.wait_for(self._idle.wait(), timeout_s)
         return not self._rows
 
+    async def close(self, timeout_s: float) -> bool:
+        """Flush, then stop sending; False where rows were left. A later `put` begins again."""
+        flushed = await self.flush(timeout_s)
+        if self._sender is not None:
+            self._sender.cancel()
+            await asyncio.gather(self._sender, return_exceptions=True)
+            self._sender = None
+        return flushed
+
     async def _send_forever(self) -> None:
         pause_s = _FIRST_PAUSE_S
         while True:

@@ -5,10 +5,9 @@ Signatures are those of the stores, awaited.
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from actors.messages import AttemptOrder, AttemptReply
-from orchestrator.attempt_log import LogStats
 from orchestrator.domain import (
     CircuitChange,
     ConnectionAttempt,
@@ -30,6 +29,9 @@ from orchestrator.vault import (
     SealedCredential,
 )
 
+if TYPE_CHECKING:
+    from orchestrator.attempt_log import LogStats
+
 __all__ = ["ActorLost", "AttemptLogPort", "LogRow", "ProviderPort", "VaultPort"]
 
 LogRow = ConnectionAttempt | CircuitChange | RequestRecord
@@ -42,7 +44,7 @@ class AttemptLogPort(Protocol):
         """Commit rows; rows that are there already change nothing."""
         ...
 
-    async def stats(self) -> LogStats:
+    async def stats(self) -> "LogStats":
         """What the last 24 hours look like."""
         ...
 

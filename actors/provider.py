@@ -3,14 +3,17 @@
 import asyncio
 import os
 import random
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass
+from datetime import datetime
+from traceback import extract_tb
 from typing import Final
 from uuid import uuid4
 
 import structlog
 
+from actors.attempt_failures import CUT, LATE, local_limit, own_fault
 from actors.attempt_writer import Measured, attempt_row
 from actors.messages import (
     AccountsCall,
@@ -21,16 +24,17 @@ from actors.messages import (
     NotAttempted,
 )
 from actors.outbox import LogOutbox
+from actors.ports import ActorLost
 from actors.provider_calls import ProviderCalls
 from orchestrator.domain import (
     CircuitChange,
     Clock,
     ErrorClass,
-    ErrorScope,
     Failure,
     IneligibilityReason,
     OperationData,
     ProviderFailure,
+    StoreError,
     from_unix,
 )
 from orchestrator.providers.attempt_trace import AttemptTrace, current_attempt
@@ -50,13 +54,8 @@ __all__ = ["ProviderDesk"]
 
 _log = structlog.get_logger("provider")
 _OBSERVE_EVERY_S: Final = 1.0
-_LATE: Final = Failure(
-    error_class=ErrorClass.NETWORK,
-    scope=ErrorScope.PROVIDER,
-    code="TIMEOUT",
-    message="the provider did not answer in time",
-)
-_CUT: Final = replace(_LATE, code="DEADLINE", message="the request's deadline came first")
+_UNREADABLE: Final = ("MALFORMED", "INTERNAL")
+"""Codes after which an exchange may have happened although its answer was not understood."""
 
 
 class _NotAdmitted(Exception):
@@ -65,6 +64,17 @@ class _NotAdmitted(Exception):
     def __init__(self, retry_after_s: float) -> None:
         super().__init__(retry_after_s)
         self.retry_after_s = retry_after_s
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """An attempt under way."""
+
+    order: AttemptOrder
+    permit: GuardPermit
+    trace: AttemptTrace
+    started_s: float
+    started_at: datetime
 
 
 class ProviderDesk:
@@ -79,6 +89,8 @@ class ProviderDesk:
         exchange_consumes: whether an exchange uses its temporary token up, so that a lost answer
             leaves it in doubt.
         call_timeout_s: longest silence of the vendor on one HTTP call.
+        close_client: lets the vendor's connections go.
+        sleep: waits for the limiter between an attempt's calls.
 
     """
 
@@ -92,6 +104,8 @@ class ProviderDesk:
         rng: random.Random,
         exchange_consumes: bool,
         call_timeout_s: float,
+        close_client: Callable[[], Awaitable[None]],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._calls = calls
         self._guard = guard
@@ -100,6 +114,8 @@ class ProviderDesk:
         self._rng = rng
         self._exchange_consumes = exchange_consumes
         self._call_timeout_s = call_timeout_s
+        self._close_client = close_client
+        self._sleep = sleep
         self._node_id = f"{os.uname().nodename}:{os.getpid()}"
         self._observer: asyncio.Task[None] | None = None
 
@@ -140,8 +156,11 @@ class ProviderDesk:
             ProviderFailure: the vendor's.
 
         """
-        async with asyncio.timeout(self._call_timeout_s * 2):
-            await self._calls.revoke(connection_id)
+        try:
+            async with asyncio.timeout(self._call_timeout_s * 2):
+                await self._calls.revoke(connection_id)
+        except TimeoutError:
+            raise ProviderFailure(LATE) from None
 
     async def backlog(self) -> tuple[int, int]:
         """Rows that wait for the log, and rows that were lost."""
@@ -151,49 +170,68 @@ class ProviderDesk:
         """Wait until the log has everything; False where that took too long."""
         return await self._outbox.flush(timeout_s)
 
+    async def close(self, timeout_s: float) -> bool:
+        """Let everything go; False where rows were left that the log has not acknowledged."""
+        if self._observer is not None:
+            self._observer.cancel()
+            await asyncio.gather(self._observer, return_exceptions=True)
+            self._observer = None
+        flushed = await self._outbox.close(timeout_s)
+        await self._close_client()
+        return flushed
+
     async def _attempt(self, order: AttemptOrder, permit: GuardPermit) -> AttemptReply:
-        started_s = self._clock.now_s()
-        started_at = from_unix(self._clock.unix_s())
-        trace = AttemptTrace(order.attempt_id, call_timeout_s=self._call_timeout_s)
-        trace.pace = lambda endpoint: self._pace(endpoint, order, trace, started_s)
-        outcome: OperationData | Failure | NotAttempted | None = None
+        trace = AttemptTrace(
+            order.attempt_id,
+            call_timeout_s=self._call_timeout_s,
+            operation=order.operation.value,
+        )
+        attempt = _Attempt(
+            order, permit, trace, self._clock.now_s(), from_unix(self._clock.unix_s())
+        )
+        trace.pace = lambda endpoint: self._pace(endpoint, attempt)
         try:
             outcome = await self._run(order, trace)
         except _NotAdmitted as limited:
-            self._record(permit, _CUT)
+            self._record(permit, CUT)
             await self._settle(order, in_doubt=False)
             return self._rejected(_limited(limited.retry_after_s))
-        finally:
-            if outcome is None:  # cancelled, or a bug: the permit goes back either way
-                self._record(permit, _CUT)
+        except asyncio.CancelledError:
+            # Whoever waited is gone; what was sent stays sent.
+            await asyncio.shield(self._ended(attempt, CUT))
+            raise
         if isinstance(outcome, NotAttempted):
-            self._record(permit, _CUT)
+            self._record(permit, CUT)
             return AttemptReply(outcome, 0.0, 0.0, self._snapshot())
+        return await self._ended(attempt, outcome)
+
+    async def _ended(self, attempt: _Attempt, outcome: OperationData | Failure) -> AttemptReply:
+        order, trace = attempt.order, attempt.trace
         failure = outcome if isinstance(outcome, Failure) else None
-        self._record(permit, failure)
-        in_doubt = failure is not None and self._in_doubt(order, failure, trace)
-        if failure is not None:
-            await self._settle(order, in_doubt=in_doubt)
+        self._record(attempt.permit, failure)
         waited_ms = (order.waited_s + trace.waited_s) * 1000
-        latency_ms = (self._clock.now_s() - started_s - trace.waited_s) * 1000
+        latency_ms = (self._clock.now_s() - attempt.started_s - trace.waited_s) * 1000
+        in_doubt = failure is not None and self._in_doubt(order, failure, trace)
         created = getattr(outcome, "connection_id", None)
         row = attempt_row(
             order,
             self._guard.provider,
             outcome,
             Measured(
-                started_at=started_at,
+                started_at=attempt.started_at,
                 latency_ms=latency_ms,
                 waited_ms=waited_ms,
                 http_calls=trace.http_calls,
                 http_status=trace.http_status,
                 provider_request_id=trace.provider_request_id,
-                circuit_state=permit.circuit_state,
+                circuit_state=attempt.permit.circuit_state,
             ),
             connection_id=order.connection_id or created,
             node_id=self._node_id,
         )
         self._outbox.put(row)
+        if failure is not None:
+            await self._settle(order, in_doubt=in_doubt)
         return AttemptReply(outcome, latency_ms, waited_ms, self._snapshot(), in_doubt)
 
     async def _run(
@@ -204,9 +242,21 @@ class ProviderDesk:
             async with asyncio.timeout(order.timeout_s):
                 return await self._operate(order)
         except TimeoutError:
-            return _CUT if order.deadline_cuts else _LATE
+            return CUT if order.deadline_cuts else LATE
         except ProviderFailure as failed:
             return failed.failure
+        except _NotAdmitted:
+            raise
+        except Exception as error:  # noqa: BLE001  a bug or a lost store: the attempt ends and is told
+            _log.error(
+                "attempt_broke",
+                provider=self._guard.provider,
+                attempt_id=order.attempt_id,
+                error=type(error).__name__,
+                # Where, and never the message: it may quote what the vendor sent.
+                where=[f"{frame.name}:{frame.lineno}" for frame in extract_tb(error.__traceback__)],
+            )
+            return own_fault(error)
         finally:
             current_attempt.reset(token)
 
@@ -220,9 +270,8 @@ class ProviderDesk:
             return await self._calls.get_accounts(order, call)
         return await self._calls.sync_transactions(order, call)
 
-    async def _pace(
-        self, endpoint: str, order: AttemptOrder, trace: AttemptTrace, started_s: float
-    ) -> float:
+    async def _pace(self, endpoint: str, attempt: _Attempt) -> float:
+        order, trace = attempt.order, attempt.trace
         waited_s = 0.0
         while True:
             now = self._clock.now_s()
@@ -231,17 +280,9 @@ class ProviderDesk:
                 return waited_s
             if trace.http_calls == 0:
                 raise _NotAdmitted(verdict.retry_after_s)
-            if now + verdict.retry_after_s > started_s + order.timeout_s:
-                raise ProviderFailure(
-                    Failure(
-                        error_class=ErrorClass.RATE_LIMIT,
-                        scope=ErrorScope.CONNECTION,
-                        code="LOCAL_LIMIT",
-                        message="the provider's limits leave no room for the next page in time",
-                        retry_after_s=verdict.retry_after_s,
-                    )
-                )
-            await asyncio.sleep(verdict.retry_after_s)
+            if now + verdict.retry_after_s > attempt.started_s + order.timeout_s:
+                raise ProviderFailure(local_limit(verdict.retry_after_s))
+            await self._sleep(verdict.retry_after_s)
             waited_s += verdict.retry_after_s
 
     def _in_doubt(self, order: AttemptOrder, failure: Failure, trace: AttemptTrace) -> bool:
@@ -250,11 +291,16 @@ class ProviderDesk:
             return False
         if failure.error_class is ErrorClass.NETWORK:
             return failure.sent and trace.http_calls > 0
-        return failure.code == "MALFORMED"
+        return failure.code in _UNREADABLE and trace.http_calls > 0
 
     async def _settle(self, order: AttemptOrder, *, in_doubt: bool) -> None:
-        if isinstance(order.call, ExchangeCall):
+        if not isinstance(order.call, ExchangeCall):
+            return
+        try:
             await self._calls.settle_exchange(order.call.link_session_id, in_doubt=in_doubt)
+        except (ActorLost, StoreError) as error:
+            # The vault takes what it finds running at its next start as in doubt.
+            _log.error("exchange_unsettled", error=type(error).__name__)
 
     def _record(self, permit: GuardPermit, failure: Failure | None) -> None:
         report = self._guard.record(

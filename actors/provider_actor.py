@@ -11,7 +11,7 @@ from actors.provider import ProviderDesk
 from actors.provider_calls import ProviderCalls
 from actors.remote import RemoteLog, RemoteVault
 from orchestrator.catalogue import Catalogue
-from orchestrator.domain import ConfigurationError, SystemClock
+from orchestrator.domain import Clock, ConfigurationError, SystemClock, from_unix
 from orchestrator.providers.http import client_for
 from orchestrator.providers.registry import REGISTRY, AdapterConfig, adapter_of
 from orchestrator.resilience import (
@@ -68,9 +68,21 @@ class ProviderActor:
 
 
 def assemble_provider(
-    settings: Settings, name: str, vault: VaultPort, log: AttemptLogPort
+    settings: Settings,
+    name: str,
+    vault: VaultPort,
+    log: AttemptLogPort,
+    *,
+    clock: Clock | None = None,
 ) -> ProviderDesk:
     """One provider's desk: adapter, HTTP client, guard.
+
+    Args:
+        settings: of this process.
+        name: the provider's.
+        vault: connections and link sessions.
+        log: takes the attempts' rows.
+        clock: the machine's when left out.
 
     Raises:
         ConfigurationError: it is unknown, has no adapter, or its address is not usable.
@@ -80,6 +92,7 @@ def assemble_provider(
     adapter = adapter_of(spec)
     if adapter is None:
         raise ConfigurationError(f"{spec.title} has no adapter yet")
+    clock = clock or SystemClock()
     keys = keys_of(settings, spec)
     section = settings.policies.providers[name]  # type: ignore[index]
     config = AdapterConfig(
@@ -87,11 +100,11 @@ def assemble_provider(
         base_url=keys.base_url or adapter.base_urls[keys.environment],
         keys=keys.reveal(),
         options=section.options,
+        now=lambda: from_unix(clock.unix_s()),
     )
     requests = settings.policies.requests
     client = client_for(config.base_url, max_connections=requests.max_in_flight)
     public_url = settings.environment.public_url
-    clock = SystemClock()
     breaker = settings.policies.breaker
     quotas = adapter.quotas[keys.environment]
     return ProviderDesk(
@@ -122,6 +135,7 @@ def assemble_provider(
         rng=random.Random(settings.environment.seed),  # noqa: S311  jitter, not a secret
         exchange_consumes=adapter.exchange_consumes,
         call_timeout_s=requests.call_timeout_ms / 1000,
+        close_client=client.aclose,
     )
 
 

@@ -4,14 +4,13 @@ The one place that calls `.remote()`.
 """
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from ray.exceptions import RayActorError, RayTaskError
 
 from actors.messages import AttemptOrder, AttemptReply
 from actors.options import Handle
 from actors.ports import ActorLost, LogRow
-from orchestrator.attempt_log import LogStats
 from orchestrator.domain import (
     ConnectionStatus,
     Json,
@@ -31,6 +30,9 @@ from orchestrator.vault import (
     NewConnection,
     SealedCredential,
 )
+
+if TYPE_CHECKING:
+    from orchestrator.attempt_log import LogStats
 
 __all__ = ["RemoteLog", "RemoteProvider", "RemoteRouter", "RemoteVault"]
 
@@ -88,9 +90,9 @@ class RemoteLog(_Remote):
         """See `AttemptLogPort`."""
         await self._call("append", rows)
 
-    async def stats(self) -> LogStats:
+    async def stats(self) -> "LogStats":
         """See `AttemptLogPort`."""
-        return cast(LogStats, await self._call("stats"))
+        return cast("LogStats", await self._call("stats"))
 
     async def story(self, request_id: str) -> dict[str, Json] | None:
         """See `AttemptLogPort`."""

@@ -6,15 +6,18 @@ Hosted by every Serve ingress replica, and by a named actor for callers without 
 import asyncio
 import random
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Final
 from uuid import uuid4
 
 import structlog
 
+from actors.attempt_failures import ACTOR_LOST, CUT, PART_LOST
+from actors.attempt_writer import Measured, attempt_row
 from actors.deciding import Decided, decide
 from actors.exchange_start import in_doubt_error
 from actors.health_board import HealthBoard
-from actors.messages import AttemptOrder, AttemptReply, NotAttempted
+from actors.messages import AttemptOrder, AttemptReply, ExchangeCall, NotAttempted
 from actors.outbox import LogOutbox
 from actors.ports import ActorLost, ProviderPort, VaultPort
 from actors.request_story import RequestStory
@@ -22,6 +25,7 @@ from actors.targets import Target, Targets
 from models import AttemptOutcome, SelectionPolicy
 from orchestrator.domain import (
     SUCCESS,
+    CircuitState,
     Clock,
     ConnectionStatus,
     ErrorClass,
@@ -33,6 +37,7 @@ from orchestrator.domain import (
     OperationRequest,
     OperationResult,
     RequestRefused,
+    from_unix,
 )
 from orchestrator.routing import (
     Block,
@@ -48,23 +53,14 @@ from orchestrator.routing import (
 
 __all__ = ["RouterDesk"]
 
-_REPLY_GRACE_S: Final = 0.25
+_REPLY_GRACE_S: Final = 0.15
+"""How long after an attempt's time its reply is still awaited."""
+_REQUEST_GRACE_S: Final = 0.25
+"""Longer than that, so that an attempt without a reply is told as one."""
 _DEADLINE: Final = OperationError(
     ErrorType.DEADLINE,
     "DEADLINE",
     "the deadline passed before a provider had answered; give a longer deadlineMs",
-)
-_LATE_REPLY: Final = Failure(
-    error_class=ErrorClass.NETWORK,
-    scope=ErrorScope.PROVIDER,
-    code="DEADLINE",
-    message="the provider's actor did not answer within the attempt's time",
-)
-_LOST: Final = Failure(
-    error_class=ErrorClass.NETWORK,
-    scope=ErrorScope.PROVIDER,
-    code="ACTOR_LOST",
-    message="the provider's actor was lost during the attempt",
 )
 _log = structlog.get_logger("router")
 
@@ -118,12 +114,14 @@ class RouterDesk:
         )
         error: OperationError | None
         try:
-            async with asyncio.timeout(request.deadline_ms / 1000 + _REPLY_GRACE_S):
+            async with asyncio.timeout(request.deadline_ms / 1000 + _REQUEST_GRACE_S):
                 error = await self._serve(story)
         except RequestRefused as refusal:
             error = refusal.error
         except TimeoutError:
             error = _DEADLINE
+        except ActorLost:
+            error = PART_LOST
         result = story.result(error)
         self._outbox.put(story.record(result, self._clock.now_s()))
         return result
@@ -201,23 +199,51 @@ class RouterDesk:
         return Succeeded
 
     async def _ask(self, order: AttemptOrder, provider: str) -> AttemptReply:
-        started_s = self._clock.now_s()
+        started_s, started_at = self._clock.now_s(), from_unix(self._clock.unix_s())
         try:
             async with asyncio.timeout(order.timeout_s + _REPLY_GRACE_S):
                 return await self._providers[provider].execute(order)
         except TimeoutError:
-            failure = _LATE_REPLY
+            failure = CUT
         except ActorLost:
-            failure = _LOST
+            failure = ACTOR_LOST
+            await self._doubt(order)
         _log.warning("attempt_without_reply", provider=provider, code=failure.code)
+        latency_ms = (self._clock.now_s() - started_s) * 1000
+        seen = self._board.get(provider)
+        # Where the actor lives on and writes its own row, the log keeps the first of the two.
+        self._outbox.put(
+            attempt_row(
+                order,
+                provider,
+                failure,
+                Measured(
+                    started_at=started_at,
+                    latency_ms=latency_ms,
+                    waited_ms=order.waited_s * 1000,
+                    http_calls=0,
+                    http_status=None,
+                    provider_request_id=None,
+                    circuit_state=CircuitState.CLOSED if seen is None else seen.state,
+                ),
+                connection_id=order.connection_id,
+                node_id=None,
+            )
+        )
         # The vendor may have answered the lost actor: an exchange is then nobody's to repeat.
         return AttemptReply(
             failure,
-            latency_ms=(self._clock.now_s() - started_s) * 1000,
+            latency_ms=latency_ms,
             waited_ms=order.waited_s * 1000,
             health=None,
             in_doubt=order.operation is Operation.EXCHANGE_TOKEN,
         )
+
+    async def _doubt(self, order: AttemptOrder) -> None:
+        """Note an exchange in doubt for a lost actor, which cannot; quiet where it had settled."""
+        if isinstance(order.call, ExchangeCall):
+            with suppress(ActorLost):
+                await self._vault.doubt_exchange(order.call.link_session_id)
 
     def _order(
         self, step: Dispatch, decided: Decided, target: Target, story: RequestStory

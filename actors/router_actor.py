@@ -18,7 +18,7 @@ from actors.service import RouterService
 from actors.targets import Targets
 from models import ActiveModelWatch, ModelRegistry, SelectionPolicy
 from orchestrator.catalogue import Catalogue
-from orchestrator.domain import Json, OperationRequest, OperationResult, SystemClock
+from orchestrator.domain import Clock, Json, OperationRequest, OperationResult, SystemClock
 from orchestrator.providers.registry import REGISTRY
 from orchestrator.routing import PlanOptions
 from orchestrator.settings import Settings, load_settings
@@ -75,9 +75,11 @@ def assemble_service(
     providers: Mapping[str, ProviderPort],
     vault: VaultPort,
     log: AttemptLogPort,
+    *,
+    clock: Clock | None = None,
 ) -> RouterService:
-    """A router with everything behind its edges."""
-    clock = SystemClock()
+    """A router with everything behind its edges, by the machine's clock or the one given."""
+    clock = clock or SystemClock()
     cipher = cipher_of(settings)
     catalogue = Catalogue.load()
     requests = settings.policies.requests

@@ -132,6 +132,20 @@ class CandidateBook:
             for f in facts
         )
 
+    def out_of_region(self, provider: str | None, region: str) -> CandidateFacts | None:
+        """A preferred provider that does not serve the region, so that the decision says why not."""
+        if provider is None or provider in self.regions.get(region, ()):
+            return None
+        return CandidateFacts(
+            candidate=Candidate(provider),
+            configured=provider in self.configured,
+            in_region=False,
+            covers_institution=False,
+            linked=False,
+            needs_user=False,
+            block=None,
+        )
+
     def pinned(self, candidate: Candidate, block_of: BlockOf) -> tuple[CandidateFacts, ...]:
         """The one candidate of a request that cannot go anywhere else."""
         return (

@@ -1,11 +1,13 @@
 """Everything behind the edges, in the process that hosts a router: requests, books, switches."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final
 
 import structlog
 
+from actors.attempt_failures import PART_LOST
 from actors.health_board import HealthBoard
 from actors.idempotent import IdempotentRequests
 from actors.model_watch import ModelTakeUp
@@ -23,23 +25,48 @@ from orchestrator.domain import (
     OperationRequest,
     OperationResult,
     ProviderFailure,
+    QueryRefused,
     RequestRefused,
     from_unix,
     rfc3339,
     to_wire,
 )
 from orchestrator.intake import Intake
+from orchestrator.vault import ConnectionRecord
 from orchestrator.web.access import Access
 
 __all__ = ["RouterService"]
 
 _ASK_TIMEOUT_S: Final = 1.5
 _CLOSE_TIMEOUT_S: Final = 5.0
+_ASK_AGAIN_S: Final = 0.02
 _log = structlog.get_logger("service")
 
 
 def _not_found(code: str, message: str) -> RequestRefused:
     return RequestRefused(OperationError(ErrorType.NOT_FOUND, code, message))
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Turn what an edge cannot help into a refusal that says so."""
+    try:
+        yield
+    except ActorLost:
+        raise RequestRefused(PART_LOST) from None
+    except QueryRefused as refused:
+        raise RequestRefused(
+            OperationError(ErrorType.VALIDATION, "INVALID_QUERY", f"sql: {refused}")
+        ) from None
+
+
+def _is_whole(story: dict[str, Json]) -> bool:
+    """Whether every attempt that the request tells of has its row."""
+    request, rows = story["request"], story["attempts"]
+    if not isinstance(request, dict) or not isinstance(rows, list):
+        return True
+    told = request["attempts"]
+    return not isinstance(told, list) or len(rows) >= len(told)
 
 
 class RouterService:
@@ -103,8 +130,12 @@ class RouterService:
         """Flush what is waiting and let go."""
         await self._board.stop()
         await self._models.stop()
-        if not await self._outbox.flush(_CLOSE_TIMEOUT_S):
+        if not await self._outbox.close(_CLOSE_TIMEOUT_S):
             _log.error("rows_left_unsent", rows=self._outbox.pending)
+
+    async def settled(self, timeout_s: float) -> bool:
+        """Wait until the log has every row of this process; False where that took too long."""
+        return await self._outbox.flush(timeout_s)
 
     async def execute(self, request: OperationRequest) -> OperationResult:
         """Serve one request; failures are results, not exceptions."""
@@ -112,11 +143,12 @@ class RouterService:
 
     async def stats(self) -> dict[str, Json]:
         """The document of `GET /admin/stats`, asked afresh of everybody concerned."""
-        log, backlogs, _ = await asyncio.gather(
-            self._log.stats(),
-            asyncio.gather(*(self._backlog(port) for port in self._providers.values())),
-            self._board.refresh(),
-        )
+        with _refusing():
+            log, backlogs, _ = await asyncio.gather(
+                self._log.stats(),
+                asyncio.gather(*(self._backlog(port) for port in self._providers.values())),
+                self._board.refresh(),
+            )
         return stats_document(
             at=from_unix(self._clock.unix_s()),
             known_providers=self._known_providers,
@@ -129,13 +161,28 @@ class RouterService:
         )
 
     async def story(self, request_id: str) -> dict[str, Json] | None:
-        """Everything known about one request, None where there was none."""
+        """Everything known about one request, None where there was none.
+
+        Its attempts' rows come from other processes, and are waited for a moment.
+        """
         await self._outbox.flush(_ASK_TIMEOUT_S)
-        return await self._log.story(request_id)
+        until_s = self._clock.now_s() + _ASK_TIMEOUT_S
+        with _refusing():
+            while True:
+                told = await self._log.story(request_id)
+                if told is None or _is_whole(told) or self._clock.now_s() >= until_s:
+                    return told
+                await asyncio.sleep(_ASK_AGAIN_S)
 
     async def attempts(self, sql: str) -> list[Json]:
-        """Rows of the attempt log for one SELECT."""
-        return await self._log.query(sql)
+        """Rows of the attempt log for one SELECT.
+
+        Raises:
+            RequestRefused: not one SELECT over the log's tables, or out of bounds.
+
+        """
+        with _refusing():
+            return await self._log.query(sql)
 
     async def force_circuit(self, provider: str, control: str, reason: str) -> dict[str, Json]:
         """Hold a provider's circuits, or hand them back.
@@ -150,15 +197,17 @@ class RouterService:
             raise _not_found(
                 "UNKNOWN_PROVIDER", f"no such provider is configured; configured are {known}"
             )
-        snapshot = await port.force(control, reason)
+        with _refusing():
+            snapshot = await port.force(control, reason)
         self._board.update(snapshot)
         return {"provider": provider, "circuitState": snapshot.state.value}
 
     async def connections(self, space_id: str) -> list[Json] | None:
         """A space's connections without secrets, None where there is no such space."""
-        records = await self._vault.connections(space_id)
-        if not records and not await self._vault.space_exists(space_id):
-            return None
+        with _refusing():
+            records = await self._vault.connections(space_id)
+            if not records and not await self._vault.space_exists(space_id):
+                return None
         return [
             {
                 "connectionId": record.connection_id,
@@ -179,17 +228,14 @@ class RouterService:
             RequestRefused: the provider could not be told; nothing was erased.
 
         """
-        record = await self._vault.connection(connection_id)
-        if record is None or (spaces is not None and record.space_id not in spaces):
-            return False
-        port = self._providers.get(record.provider)
-        if port is not None and record.status is not ConnectionStatus.DISCONNECTED:
-            try:
-                await port.revoke(connection_id)
-            except ProviderFailure as failed:
-                error = OperationError.of(failed.failure, record.provider)
-                raise RequestRefused(error) from None
-        return await self._vault.erase(connection_id)
+        with _refusing():
+            record = await self._vault.connection(connection_id)
+            if record is None or (spaces is not None and record.space_id not in spaces):
+                return False
+            port = self._providers.get(record.provider)
+            if port is not None and record.status is not ConnectionStatus.DISCONNECTED:
+                await self._revoke(port, record)
+            return await self._vault.erase(connection_id)
 
     def institutions(self, region: str | None, text: str) -> list[Json]:
         """Institutions of the catalogue."""
@@ -234,6 +280,13 @@ class RouterService:
             raise _not_found("UNKNOWN_MODEL", str(error)) from None
         self._models.poll()
         return self.models()
+
+    async def _revoke(self, port: ProviderPort, record: ConnectionRecord) -> None:
+        try:
+            await port.revoke(record.connection_id)
+        except ProviderFailure as failed:
+            error = OperationError.of(failed.failure, record.provider)
+            raise RequestRefused(error) from None
 
     async def _backlog(self, port: ProviderPort) -> tuple[int, int]:
         try:

@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from orchestrator.attempt_log import LogStats, ProviderStats
 from orchestrator.domain import (
     CircuitStanding,
     CircuitState,
@@ -18,6 +17,9 @@ from orchestrator.domain import (
 )
 from orchestrator.resilience import HealthSnapshot
 
+if TYPE_CHECKING:
+    from orchestrator.attempt_log import LogStats, ProviderStats
+
 __all__ = ["provider_status", "stats_document"]
 
 _MEANING: Final[Mapping[str, str]] = {
@@ -30,7 +32,7 @@ _MEANING: Final[Mapping[str, str]] = {
 
 
 def provider_status(
-    at: datetime, snapshot: HealthSnapshot | None, logged: ProviderStats | None
+    at: datetime, snapshot: HealthSnapshot | None, logged: "ProviderStats | None"
 ) -> ProviderHealthStatus:
     """How one provider stands; without a snapshot it is not configured, or was never reached."""
     last = None if logged is None else logged.last_error
@@ -81,7 +83,7 @@ def stats_document(
     known_providers: tuple[str, ...],
     health: Mapping[str, HealthSnapshot | None],
     configured: frozenset[str],
-    log: LogStats,
+    log: "LogStats",
     pending: int,
     lost: int,
     model: dict[str, Json],

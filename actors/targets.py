@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from actors.messages import AccountsCall, Call, ExchangeCall, LinkCall, TransactionsCall
@@ -54,6 +54,10 @@ class Target:
     answered: ExchangeData | None = None
     needs_user: frozenset[str] = frozenset()
 
+    def holds(self, provider: str) -> bool:
+        """Whether a provider is among the candidates."""
+        return any(facts.candidate.provider == provider for facts in self.facts)
+
 
 def _not_found(code: str, message: str) -> RequestRefused:
     return RequestRefused(OperationError(ErrorType.NOT_FOUND, code, message))
@@ -89,10 +93,15 @@ class Targets:
         if request.spaces is not None and params.space_id not in request.spaces:
             raise _not_found("UNKNOWN_SPACE", "there is no such space")
         if isinstance(params, CreateLinkParams):
-            return await self._link(request, params, block_of)
-        if isinstance(params, SealedExchange):
-            return await self._exchange(params, block_of)
-        return await self._read(params, block_of)
+            target = await self._link(request, params, block_of)
+        elif isinstance(params, SealedExchange):
+            target = await self._exchange(params, block_of)
+        else:
+            target = await self._read(params, block_of)
+        stranger = self._book.out_of_region(request.preferred_provider, target.region)
+        if stranger is None or target.pinned or target.holds(stranger.candidate.provider):
+            return target
+        return replace(target, facts=(*target.facts, stranger))
 
     async def _link(
         self, request: OperationRequest, params: CreateLinkParams, block_of: BlockOf

@@ -138,6 +138,7 @@ class VaultDesk:
     async def close(self) -> None:
         """Let the database go."""
         await self._run(self._store.close)
+        self._thread.shutdown(wait=False)
 
 
 class VaultActor(VaultDesk):

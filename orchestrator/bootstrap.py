@@ -23,6 +23,9 @@ from orchestrator.sandbox_process import SandboxProcess, sandbox_environment
 from orchestrator.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from ray import ObjectRef
+
+    from actors.options import Handle
     from actors.remote import RemoteProvider
 
 __all__ = ["Progress", "System", "prepare_environment"]
@@ -34,6 +37,8 @@ Progress = Callable[[str], None]
 
 _ACTOR_START_TIMEOUT_S: Final = 120.0
 _DRAIN_TIMEOUT_S: Final = 10.0
+_NAMESPACE: Final = "orchestrator"
+_SERVE_LOGGING: Final = {"log_level": "WARNING", "enable_access_log": False}
 _OBJECT_STORE_BYTES: Final = 128 * 1024 * 1024
 # Read by Ray Serve when it is imported, here and in its own processes.
 _SERVE_ENVIRONMENT: Final = {
@@ -120,6 +125,7 @@ class System:
         self._running: RunningSystem | None = None
         self._ray_started = False
         self._providers: dict[str, RemoteProvider] = {}
+        self._starting: dict[str, ObjectRef[object]] = {}
 
     @property
     def running(self) -> RunningSystem:
@@ -172,9 +178,12 @@ class System:
         prepare_environment(self._settings)
         self._start_sandbox()
         address = self._step(self._start_ray)
-        self._step(self._start_actors)
+        self._step(self._make_actors)
         if self._http:
             self._step(lambda: self._start_serve(host, port))
+        self._step(self._await_actors)
+        if self._http:
+            self._step(self._run_application)
         self._running = RunningSystem.here(
             ray_address=address,
             url=f"http://{host}:{port}" if self._http else None,
@@ -225,27 +234,28 @@ class System:
         self._progress("Ray started")
         return str(ray.get_runtime_context().gcs_address)
 
-    def _start_actors(self) -> None:
-        import ray  # noqa: PLC0415  as above
-
+    def _make_actors(self) -> None:
+        """Make the actors; they start while other things do."""
         from actors.installation import configured_providers  # noqa: PLC0415  as above
         from actors.options import attempt_log_actor, provider_actor, vault_actor  # noqa: PLC0415
         from actors.remote import RemoteProvider  # noqa: PLC0415  as above
 
-        names = configured_providers(self._settings)
-        vault, log = vault_actor(), attempt_log_actor()
-        handles = {name: provider_actor(name) for name in names}
-        self._providers = {name: RemoteProvider(handle) for name, handle in handles.items()}
-        ready = {
-            "vault": vault.__ray_ready__.remote(),
-            "attempt log": log.__ray_ready__.remote(),
-            **{f"provider {name}": h.__ray_ready__.remote() for name, h in handles.items()},
-        }
+        handles: dict[str, Handle] = {"vault": vault_actor(), "attempt log": attempt_log_actor()}
+        for name in configured_providers(self._settings):
+            handle = provider_actor(name)
+            handles[f"provider {name}"] = handle
+            self._providers[name] = RemoteProvider(handle)
+        self._starting = {what: h.__ray_ready__.remote() for what, h in handles.items()}
+
+    def _await_actors(self) -> None:
+        import ray  # noqa: PLC0415  as above
+        from ray.exceptions import RayError  # noqa: PLC0415  as above
+
         deadline = time.monotonic() + _ACTOR_START_TIMEOUT_S
-        for what, reference in ready.items():
+        for what, reference in self._starting.items():
             try:
                 ray.get(reference, timeout=max(0.1, deadline - time.monotonic()))
-            except ray.exceptions.RayError as error:
+            except RayError as error:
                 cause = getattr(error, "cause", None) or error
                 raise OrchestratorError(f"the actor of {what} did not start: {cause}") from None
             self._progress(f"{what} ready")
@@ -253,20 +263,20 @@ class System:
     def _start_serve(self, host: str, port: int) -> None:
         from ray import serve  # noqa: PLC0415  as above
 
-        from orchestrator.web.deployment import APPLICATION, app  # noqa: PLC0415  as above
-
+        logging.getLogger("ray.serve").setLevel(logging.WARNING)
         serve.start(
             proxy_location="HeadOnly",
             http_options={"host": host, "port": port, "access_log": False},
-            logging_config={"log_level": "WARNING", "enable_access_log": False},
+            logging_config=_SERVE_LOGGING,
         )
         self._progress("Ray Serve started")
-        serve.run(
-            app,
-            name=APPLICATION,
-            route_prefix="/",
-            logging_config={"log_level": "WARNING", "enable_access_log": False},
-        )
+
+    def _run_application(self) -> None:
+        from ray import serve  # noqa: PLC0415  as above
+
+        from orchestrator.web.deployment import APPLICATION, app  # noqa: PLC0415  as above
+
+        serve.run(app, name=APPLICATION, route_prefix="/", logging_config=_SERVE_LOGGING)
         self._progress("HTTP ready")
 
     def _stop_ray(self) -> None:
@@ -274,16 +284,23 @@ class System:
 
         if ray.is_initialized():
             if self._http:
-                from ray import serve  # noqa: PLC0415  as above
-
-                with suppress(Exception):
-                    serve.shutdown()
-                self._progress("Ray Serve stopped")
+                self._stop_serve()
             with suppress(Exception):
                 asyncio.run(self._drain())
             ray.shutdown()
         self._ray_started = False
         self._progress("Ray stopped")
+
+    def _stop_serve(self) -> None:
+        from ray import serve  # noqa: PLC0415  as above
+
+        from orchestrator.web.deployment import APPLICATION  # noqa: PLC0415  as above
+
+        # Deleting drains the replicas, whose routers then flush; the controller and the proxy hold
+        # nothing and end with Ray. A Serve that never came up has nothing to delete.
+        with suppress(Exception):
+            serve.delete(APPLICATION)
+            self._progress("Ray Serve stopped")
 
     async def _drain(self) -> None:
         """Everything acknowledged goes to disk before its actors are ended."""
@@ -297,6 +314,3 @@ class System:
             await RemoteLog(attempt_log_actor()).close()
             await RemoteVault(vault_actor()).close()
         self._progress("attempt log and vault closed")
-
-
-_NAMESPACE: Final = "orchestrator"

@@ -29,6 +29,7 @@ from orchestrator.vault import VaultCipher
 __all__ = ["DEFAULT_REGION", "Intake", "new_request_id", "operation_named", "refused_field"]
 
 DEFAULT_REGION: Final = "US"
+_NO_TOKEN: Final = "is neither a text of 1 to 4096 characters nor an object of 1 to 8 named ones"  # noqa: S105  says what a token is not
 _REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
 _IDEMPOTENCY_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 
@@ -151,7 +152,8 @@ class Intake:
     def _digest(self, params: Params, *rest: object) -> str:
         body = params.model_dump(mode="json")
         if isinstance(params, ExchangeTokenParams):
-            body["temporary_token"] = _clear_parts(params)
+            form = not isinstance(params.temporary_token, SecretStr)
+            body["temporary_token"] = [form, _clear_parts(params)]
         return self._cipher.mac(json.dumps([body, *rest], sort_keys=True).encode())
 
 
@@ -167,5 +169,8 @@ def _validated(operation: Operation, params: Mapping[str, object]) -> Params:
         return PARAMS_BY_OPERATION[operation].model_validate(params)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        # A form's own names are told no further: a secret may have been put in a name's place.
+        if first["loc"][:1] == ("temporaryToken",) and first["type"] != "missing":
+            raise refused_field("params.temporaryToken", _NO_TOKEN) from None
         place = ".".join(["params", *(str(part) for part in first["loc"])])
-        raise refused_field(place, str(first["msg"])) from None
+        raise refused_field(place, first["msg"].removeprefix("Value error, ")) from None

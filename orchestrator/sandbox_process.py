@@ -53,11 +53,12 @@ class SandboxProcess:
         data_dir.mkdir(parents=True, exist_ok=True)
         self._log_path = data_dir / "sandbox.log"
         arguments = ["-m", "sandbox", "--port", str(port), "--seed", str(seed)]
-        arguments += ["--state", str(data_dir / "sandbox.json")]
+        arguments += ["--state", str(data_dir / "sandbox.json"), "--until-stdin-closes"]
         with self._log_path.open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603  our own interpreter and module
                 [sys.executable, *arguments],
-                stdin=subprocess.DEVNULL,
+                # Ours alone, so that the sandbox notices even when we are killed.
+                stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 # Of its own, so that Ctrl-C in the terminal reaches it through us, in our order.
@@ -98,5 +99,6 @@ class SandboxProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait(_STOP_TIMEOUT_S)
-        if self._process.stdout is not None:
-            self._process.stdout.close()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()

@@ -4,14 +4,23 @@ Secrets come from the environment only and are `SecretStr`. Every process reads 
 that none travels in an actor's arguments.
 """
 
+import json
 import os
 import tomllib
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from orchestrator.domain import ConfigurationError
@@ -36,7 +45,7 @@ class _Section(BaseModel):
 class SelectionSection(_Section):
     """Which policy orders the candidates."""
 
-    policy: str
+    policy: Literal["adaptive", "priority"]
     exploration_ratio: Annotated[float, Field(ge=0, le=0.2)]
 
 
@@ -57,6 +66,12 @@ class RequestsSection(_Section):
     max_in_flight: Annotated[int, Field(ge=1, le=10_000)]
     retry_base_ms: Annotated[int, Field(ge=1, le=60_000)]
     retry_cap_ms: Annotated[int, Field(ge=1, le=60_000)]
+
+    @model_validator(mode="after")
+    def _base_under_cap(self) -> Self:
+        if self.retry_base_ms > self.retry_cap_ms:
+            raise ValueError("retry_base_ms is over retry_cap_ms")
+        return self
 
 
 class AttemptLogSection(_Section):
@@ -146,7 +161,8 @@ class Settings:
     ) -> None:
         self.environment = environment
         self.policies = policies
-        self._environ = {k: SecretStr(v) for k, v in environ.items() if v.strip()}
+        # Secrets read from files end in a newline, which no HTTP header may hold.
+        self._environ = {k: SecretStr(v.strip()) for k, v in environ.items() if v.strip()}
 
     @cached_property
     def data_dir(self) -> Path:
@@ -182,7 +198,7 @@ class Settings:
 
     def _text(self, name: str) -> str | None:
         secret = self._environ.get(name)
-        return None if secret is None else secret.get_secret_value().strip()
+        return None if secret is None else secret.get_secret_value()
 
 
 def _split(secret: SecretStr | None) -> tuple[str, ...]:
@@ -195,10 +211,8 @@ def _merged(base: Mapping[str, object], over: Mapping[str, object]) -> dict[str,
     merged = dict(base)
     for key, value in over.items():
         below = merged.get(key)
-        if isinstance(below, dict) and isinstance(value, dict) and key != "regions":
+        if isinstance(below, dict) and isinstance(value, dict):
             merged[key] = _merged(below, value)
-        elif isinstance(below, dict) and isinstance(value, dict):
-            merged[key] = {**below, **value}
         else:
             merged[key] = value
     return merged
@@ -206,8 +220,9 @@ def _merged(base: Mapping[str, object], over: Mapping[str, object]) -> dict[str,
 
 def _one_sentence(error: ValidationError, where: str) -> ConfigurationError:
     first = error.errors(include_url=False, include_input=False)[0]
-    place = ".".join(str(part) for part in first["loc"]) or "the file"
-    return ConfigurationError(f"{where}: {place}: {first['msg']}")
+    place = ".".join(str(part) for part in first["loc"]).removesuffix(".[key]")
+    what = "there is no such key" if first["type"] == "extra_forbidden" else first["msg"]
+    return ConfigurationError(f"{where}: {place}: {what.removeprefix('Value error, ')}")
 
 
 def load_settings() -> Settings:
@@ -223,6 +238,11 @@ def load_settings() -> Settings:
         first = error.errors(include_url=False, include_input=False)[0]
         name = f"ORCHESTRATOR_{str(first['loc'][0]).upper()}"
         raise ConfigurationError(f"{name}: {first['msg']}") from None
+    for name, keys in (("API_KEYS", environment.api_keys), ("ADMIN_KEYS", environment.admin_keys)):
+        if keys is not None and not _split(keys):
+            raise ConfigurationError(
+                f"ORCHESTRATOR_{name}: is set but holds no key, which would let anybody in"
+            )
     return Settings(environment, _load_policies(environment.config), os.environ)
 
 
@@ -240,7 +260,8 @@ def _load_policies(config: Path | None) -> Policies:
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigurationError(f"{config} is not valid TOML: {error}") from None
     try:
-        policies = Policies.model_validate(layers)
+        # As JSON, because TOML is typed like it: `true` is no number and "5" is none either.
+        policies = Policies.model_validate_json(json.dumps(layers, default=str), strict=True)
     except ValidationError as error:
         raise _one_sentence(error, where) from None
     for region, providers in policies.regions.items():

@@ -25,6 +25,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--enforce-limits", action="store_true", help="hold Plaid's published rate limits"
     )
+    parser.add_argument(
+        "--until-stdin-closes",
+        action="store_true",
+        help="stop when standard input ends, and so with whoever started it",
+    )
     chosen = parser.parse_args(arguments)
     try:
         asyncio.run(
@@ -35,6 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
                 ready=lambda url: print(f"sandbox at {url}", flush=True),  # noqa: T201  a console program
                 state_file=chosen.state,
                 options=SandboxOptions(enforce_limits=chosen.enforce_limits),
+                stop_with=sys.stdin.fileno() if chosen.until_stdin_closes else None,
             )
         )
     except (OSError, ValueError, WrongSeed) as error:

@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import os
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
@@ -121,6 +122,7 @@ async def serve(
     ready: Callable[[str], None] | None = None,
     state_file: Path | None = None,
     options: SandboxOptions | None = None,
+    stop_with: int | None = None,
 ) -> None:
     """Serve the sandbox until SIGTERM, SIGINT or cancellation; then stop within a second.
 
@@ -131,6 +133,7 @@ async def serve(
         ready: called with the base URL once requests are answered.
         state_file: see `make_app`.
         options: see `make_app`.
+        stop_with: a file descriptor whose end stops the sandbox, too.
 
     Raises:
         ValueError: `host` is not loopback.
@@ -156,13 +159,22 @@ async def serve(
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, stop.set)
                 watched.append(number)
+        if stop_with is not None:
+            loop.add_reader(stop_with, _set_at_end, stop_with, stop)
         if ready is not None:
             ready(_base_url(runner))
         await stop.wait()
     finally:
+        if stop_with is not None:
+            loop.remove_reader(stop_with)
         for number in watched:
             loop.remove_signal_handler(number)
         await runner.cleanup()
+
+
+def _set_at_end(descriptor: int, stop: asyncio.Event) -> None:
+    if not os.read(descriptor, 4096):
+        stop.set()
 
 
 def _base_url(runner: web.AppRunner) -> str:

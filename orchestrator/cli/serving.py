@@ -44,14 +44,15 @@ def serve(
     if port is not None:
         os.environ["ORCHESTRATOR_PORT"] = str(port)
     began = time.monotonic()
+    stop = threading.Event()
 
     def step(text: str) -> None:
+        # Ray installs a handler of its own that ends the process; ours goes over it again.
+        _stop_on_signals(stop)
         output.print(f"[dim]{time.monotonic() - began:5.1f} s[/]  {text}", highlight=False)
 
     settings = load_settings()
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    _stop_on_signals(stop)
     output.print(f"data in {settings.data_dir}", highlight=False)
     system = System(settings, step, use_sandbox=sandbox, cancelled=stop)
     try:
@@ -66,6 +67,11 @@ def serve(
     finally:
         system.stop()
         output.print("stopped", highlight=False)
+
+
+def _stop_on_signals(stop: threading.Event) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
 
 
 def sandbox(

@@ -1,9 +1,14 @@
 """Money is Decimal from the vendor's bytes to the caller's string."""
 
 import json
-from decimal import Decimal, InvalidOperation
+import re
+from decimal import Decimal
+from typing import Final
 
 __all__ = ["decimal_or_none", "decimal_text", "loads_decimal"]
+
+# What JSON's numbers look like, and no more: Decimal itself also takes "1_000", " 1 " and "NaN".
+_NUMBER: Final = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,9})?")
 
 
 def _refuse_constant(name: str) -> Decimal:
@@ -14,33 +19,32 @@ def loads_decimal(raw: bytes | str) -> object:
     """Parse JSON with every fractional number as the exact Decimal that its text says.
 
     Raises:
-        ValueError: not JSON, not UTF-8, or one of the NaN and Infinity extensions.
+        ValueError: not JSON, not UTF-8, nested too deep, or one of the NaN and Infinity extensions.
 
     """
     text = raw.decode("utf-8") if isinstance(raw, bytes) else raw
-    return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+    try:
+        return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise ValueError("JSON nested too deep") from None
 
 
 def decimal_or_none(value: object) -> Decimal | None:
     """A vendor's number or numeric string as Decimal; None stays None.
 
     Raises:
-        ValueError: anything else, booleans and floats included (a float has lost its text).
+        ValueError: anything else, booleans, floats (which have lost their text), NaN and Infinity
+            included.
 
     """
     if value is None:
         return None
-    if isinstance(value, Decimal):
+    if isinstance(value, Decimal) and value.is_finite():
         return value
     if isinstance(value, int) and not isinstance(value, bool):
         return Decimal(value)
-    if isinstance(value, str):
-        try:
-            number = Decimal(value)
-        except InvalidOperation:
-            raise ValueError("not a decimal number") from None
-        if number.is_finite():
-            return number
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        return Decimal(value)
     raise ValueError("not a decimal number")
 
 

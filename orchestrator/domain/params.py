@@ -1,9 +1,19 @@
 """Parameters of the four operations, validated once at the edge and frozen from there on."""
 
 import datetime as dt
+import re
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 
 from .vocabulary import Operation
@@ -22,6 +32,34 @@ DEFAULT_LIMIT: Final = 10_000
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:\-]{0,127}$")]
 FormField = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9]{0,63}$")]
+_DAY_TEXT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+# Room on both sides for the windows that are computed from a day.
+_FIRST_DAY: Final = dt.date(1970, 1, 1)
+_LAST_DAY: Final = dt.date(2999, 12, 31)
+
+
+def _day_written_out(value: object) -> object:
+    # A bare number would be taken for seconds since 1970, and 20250101 for a day of that year.
+    if isinstance(value, dt.date) or (isinstance(value, str) and _DAY_TEXT.fullmatch(value)):
+        return value
+    raise ValueError("is not a date as YYYY-MM-DD")
+
+
+def _day_in_range(value: dt.date) -> dt.date:
+    if not _FIRST_DAY <= value <= _LAST_DAY:
+        raise ValueError(f"is not between {_FIRST_DAY} and {_LAST_DAY}")
+    return value
+
+
+def _no_truth(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("is not a whole number")  # noqa: TRY004  pydantic turns it into a refusal
+    return value
+
+
+Day = Annotated[dt.date, BeforeValidator(_day_written_out), AfterValidator(_day_in_range)]
 TokenText = Annotated[SecretStr, Field(min_length=1, max_length=4096)]
 
 
@@ -80,10 +118,10 @@ class SyncTransactionsParams(_Params):
     account_id: Identifier | None = None
     institution_id: Identifier | None = None
     connection_id: Identifier | None = None
-    start_date: dt.date | None = None
-    end_date: dt.date | None = None
+    start_date: Day | None = None
+    end_date: Day | None = None
     cursor: Annotated[str, StringConstraints(min_length=1, max_length=4096)] | None = None
-    limit: Annotated[int, Field(ge=1, le=10_000)] = DEFAULT_LIMIT
+    limit: Annotated[int, BeforeValidator(_no_truth), Field(ge=1, le=10_000)] = DEFAULT_LIMIT
     allow_stale: bool = False
 
     @model_validator(mode="after")

@@ -21,7 +21,8 @@ async def _no_pace(_endpoint: str) -> float:
 class AttemptTrace:
     """Mutable, owned by one attempt, written by `VendorHttp` and read by the provider's actor.
 
-    `call_timeout_s` is the longest silence of the vendor on one HTTP call.
+    `call_timeout_s` is the longest silence of the vendor on one HTTP call. `operation` is told to
+    sandboxes, where one vendor path serves several of our operations.
     """
 
     attempt_id: str
@@ -31,6 +32,7 @@ class AttemptTrace:
     waited_s: float = 0.0
     http_status: int | None = None
     provider_request_id: str | None = None
+    operation: str | None = None
 
 
 current_attempt: ContextVar[AttemptTrace | None] = ContextVar("current_attempt", default=None)

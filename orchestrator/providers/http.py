@@ -217,6 +217,8 @@ class VendorHttp:
             trace.http_calls += 1
             if self._tells_attempts:
                 sent_headers["X-Attempt-Id"] = trace.attempt_id
+                if trace.operation is not None:
+                    sent_headers["X-Attempt-Operation"] = trace.operation
         request = self._client.build_request(
             method,
             path.lstrip("/"),

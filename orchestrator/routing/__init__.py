@@ -1,9 +1,10 @@
 """Who is asked, in which order, and what happens when one fails."""
 
 from .eligibility import Block, Candidate, CandidateFacts, ineligibility
-from .plan import (
+from .plan import FailoverPlan
+from .resolution import LinkedConnection, ReadTarget, Resolution, resolve_read
+from .steps import (
     Dispatch,
-    FailoverPlan,
     Finish,
     Pause,
     PlanOptions,
@@ -11,7 +12,6 @@ from .plan import (
     StepOutcome,
     Succeeded,
 )
-from .resolution import LinkedConnection, ReadTarget, Resolution, resolve_read
 
 __all__ = [
     "Block",

@@ -8,110 +8,36 @@ Sans-IO: the plan decides, the router's shell awaits. `now` is monotonic seconds
     Pause    ──► next() again, once the wait is over
 """
 
+import math
 from dataclasses import dataclass, replace
-from enum import Enum
+from typing import Final
 
 from orchestrator.domain import (
     ErrorClass,
     ErrorType,
     Failure,
     IneligibilityReason,
-    Operation,
     OperationError,
 )
 from orchestrator.resilience import jittered_backoff_s
 
 from .eligibility import Block, Candidate
+from .steps import Dispatch, Finish, Pause, PlanOptions, Rejected, StepOutcome, Success
 
-__all__ = [
-    "Dispatch",
-    "FailoverPlan",
-    "Finish",
-    "Pause",
-    "PlanOptions",
-    "Rejected",
-    "StepOutcome",
-    "Succeeded",
-]
+__all__ = ["FailoverPlan"]
 
 
 @dataclass(frozen=True, slots=True)
-class PlanOptions:
-    """Bounds of a plan, in seconds. Defaults are those of the shipped configuration.
-
-    `attempt_timeout_s` is an attempt's own timeout; while candidates remain it is also cut to half
-    of the time left. `same_provider_retry` allows one retry at the last candidate left.
-    """
-
-    attempt_timeout_s: float = 20.0
-    retry_base_s: float = 0.2
-    retry_cap_s: float = 2.0
-    same_provider_retry: bool = True
-    panic: bool = True
-
-    def for_operation(self, operation: Operation) -> "PlanOptions":
-        """The options of one operation: an exchange is never repeated, nor sent in panic."""
-        if operation is Operation.EXCHANGE_TOKEN:
-            return replace(self, same_provider_retry=False, panic=False)
-        return self
-
-
-@dataclass(frozen=True, slots=True)
-class Dispatch:
-    """Make this attempt. A cut is the caller's doing when `deadline_cuts` is set."""
-
-    candidate: Candidate
-    attempt_number: int
-    timeout_s: float
-    deadline_cuts: bool
-    panic: bool
-    waited_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """Nothing can be asked before `wait_s` seconds have passed."""
-
-    wait_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Finish:
-    """The request has ended: in success when `error` is None."""
-
-    error: OperationError | None
-
-
-class _Success(Enum):
-    SUCCEEDED = "succeeded"
-
-
-Succeeded = _Success.SUCCEEDED
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """The provider's own guard refused the attempt: it was not sent."""
-
-    reason: IneligibilityReason
-    retry_after_s: float | None
-    by_failures: bool = False
-
-
-StepOutcome = _Success | Failure | Rejected
-"""How a dispatch ended: `Succeeded`, a failure, or refused by the provider's own guard."""
-
-
-@dataclass(slots=True)
 class _Waiting:
     candidate: Candidate
     ready_at: float
-    since: float
 
 
-_SHORTEST_ATTEMPT_S = 0.002
-_LONGEST_WAITS = 3
-_UNTOLD_RATE_LIMIT_S = 1.0
+_SHORTEST_ATTEMPT_S: Final = 0.002
+_UNTOLD_RATE_LIMIT_S: Final = 1.0
+# A guard may promise a place in a moment and refuse again: asking once more must not spin.
+_REFUSED_AGAIN_BASE_S: Final = 0.05
+_REFUSED_AGAIN_CAP_S: Final = 2.0
 
 
 class FailoverPlan:
@@ -136,32 +62,29 @@ class FailoverPlan:
         options: PlanOptions,
     ) -> None:
         self._options = options
+        self._last_moment = started_at + deadline_s - _SHORTEST_ATTEMPT_S
         self._deadline = started_at + deadline_s
+        self._candidates = len(order) + len(blocked)
         self._queue = list(order)
-        self._waiting = [
-            _Waiting(candidate, started_at + (block.retry_after_s or 0.0), started_at)
-            for candidate, block in blocked
-            if block.reason is IneligibilityReason.RATE_LIMITED
-        ]
-        self._open = [
-            (candidate, block)
-            for candidate, block in blocked
-            if block.reason is not IneligibilityReason.RATE_LIMITED
-        ]
-        self._started_at = started_at
+        self._waiting: list[_Waiting] = []
+        self._refusals: dict[Candidate, int] = {}
+        self._idle_since: float | None = None
+        self._open: list[tuple[Candidate, Block]] = []
+        self._ready_at: dict[Candidate, float] = {}
         self._attempts = 0
-        self._waits = 0
         self._retry_at: float | None = None
         self._retried = False
         self._panicked = False
         self._dispatched: Dispatch | None = None
         self._last: tuple[Candidate, Failure] | None = None
-        self._retry_hints: list[float] = [
-            started_at + block.retry_after_s
-            for _, block in blocked
-            if block.retry_after_s is not None
-        ]
         self._finish: Finish | None = None
+        for candidate, block in blocked:
+            self._note_ready(candidate, block.retry_after_s, started_at)
+            if block.reason is IneligibilityReason.RATE_LIMITED:
+                pause_s = _told_or(_UNTOLD_RATE_LIMIT_S, block.retry_after_s)
+                self._waiting.append(_Waiting(candidate, started_at + pause_s))
+            else:
+                self._open.append((candidate, block))
 
     def next(self, now: float) -> Dispatch | Pause | Finish:
         """What to do now. Asking again without recording the last dispatch is an error.
@@ -174,7 +97,7 @@ class FailoverPlan:
             raise RuntimeError("record the dispatched attempt before asking for the next step")
         if self._finish is not None:
             return self._finish
-        if self._deadline - now < _SHORTEST_ATTEMPT_S:
+        if now > self._last_moment:
             return self._end(self._deadline_error())
         if self._queue:
             return self._dispatch(self._queue.pop(0), now)
@@ -196,16 +119,18 @@ class FailoverPlan:
             self._record_rejection(dispatched, outcome, now)
             return
         self._attempts += 1
-        if isinstance(outcome, _Success):
+        self._idle_since = None
+        if isinstance(outcome, Success):
             self._finish = Finish(None)
             return
         self._last = (dispatched.candidate, outcome)
-        if outcome.retry_after_s is not None:
-            self._retry_hints.append(now + outcome.retry_after_s)
+        # Who failed and told no time may be tried again at once.
+        at_once = 0.0 if outcome.retryable else None
+        self._note_ready(dispatched.candidate, outcome.retry_after_s or at_once, now)
         if outcome.retryable:
             self._plan_retry(outcome, now, unit_random)
         elif not outcome.elsewhere:
-            self._finish = Finish(OperationError.of(outcome, dispatched.candidate.provider))
+            self._end(OperationError.of(outcome, dispatched.candidate.provider))
         else:
             self._retry_at = None
 
@@ -218,7 +143,7 @@ class FailoverPlan:
         self, candidate: Candidate, now: float, *, panic: bool = False, waited_s: float = 0.0
     ) -> Dispatch:
         left = self._deadline - now
-        more = bool(self._queue or self._waiting)
+        more = bool(self._queue) or any(w.ready_at <= self._last_moment for w in self._waiting)
         share = left / 2 if more else left
         own = self._options.attempt_timeout_s
         self._dispatched = Dispatch(
@@ -232,46 +157,50 @@ class FailoverPlan:
         return self._dispatched
 
     def _record_rejection(self, dispatched: Dispatch, outcome: Rejected, now: float) -> None:
-        delay = outcome.retry_after_s
-        if delay is not None:
-            self._retry_hints.append(now + delay)
-        if outcome.reason is IneligibilityReason.RATE_LIMITED and self._waits < _LONGEST_WAITS:
-            # Waiting counts from the first refusal, so that the log tells the whole wait.
-            self._waiting.append(
-                _Waiting(dispatched.candidate, now + (delay or 0.0), now - dispatched.waited_s)
-            )
-        elif outcome.reason is not IneligibilityReason.RATE_LIMITED:
-            block = Block(outcome.reason, delay, outcome.by_failures)
-            self._open.append((dispatched.candidate, block))
-            self._panicked = self._panicked or dispatched.panic
+        candidate, delay_s = dispatched.candidate, outcome.retry_after_s
+        self._note_ready(candidate, delay_s, now)
+        if outcome.reason is not IneligibilityReason.RATE_LIMITED or dispatched.panic:
+            self._open.append((candidate, Block(outcome.reason, delay_s, outcome.by_failures)))
+            return
+        refusals = self._refusals[candidate] = self._refusals.get(candidate, 0) + 1
+        floor_s = jittered_backoff_s(
+            refusals,
+            base_s=_REFUSED_AGAIN_BASE_S,
+            cap_s=_REFUSED_AGAIN_CAP_S,
+            unit_random=1.0,
+        )
+        pause_s = max(floor_s, _told_or(_UNTOLD_RATE_LIMIT_S, delay_s))
+        self._waiting.append(_Waiting(candidate, now + pause_s))
+
+    def _note_ready(self, candidate: Candidate, delay_s: float | None, now: float) -> None:
+        """Keep the latest word on when a candidate may be tried again."""
+        if delay_s is None:
+            self._ready_at.pop(candidate, None)
+        else:
+            self._ready_at[candidate] = now + delay_s
 
     def _plan_retry(self, failure: Failure, now: float, unit_random: float) -> None:
-        pause = failure.retry_after_s
-        if pause is None:
-            pause = _UNTOLD_RATE_LIMIT_S if failure.error_class is ErrorClass.RATE_LIMIT else 0.0
-        self._retry_at = (
-            now
-            + pause
-            + jittered_backoff_s(
-                1,
-                base_s=self._options.retry_base_s,
-                cap_s=self._options.retry_cap_s,
-                unit_random=unit_random,
-            )
+        limited = failure.error_class is ErrorClass.RATE_LIMIT
+        pause_s = _told_or(_UNTOLD_RATE_LIMIT_S if limited else 0.0, failure.retry_after_s)
+        backoff_s = jittered_backoff_s(
+            1,
+            base_s=self._options.retry_base_s,
+            cap_s=self._options.retry_cap_s,
+            unit_random=unit_random,
         )
+        self._retry_at = now + pause_s + backoff_s
 
     def _wait_for_limits(self, now: float) -> Dispatch | Pause | None:
-        if not self._waiting:
+        soonest = min(self._waiting, key=lambda waiting: waiting.ready_at, default=None)
+        if soonest is None or soonest.ready_at > self._last_moment:
             return None
-        soonest = min(self._waiting, key=lambda waiting: waiting.ready_at)
-        if soonest.ready_at <= now:
-            self._waiting.remove(soonest)
-            return self._dispatch(soonest.candidate, now, waited_s=now - soonest.since)
-        if soonest.ready_at >= self._deadline - _SHORTEST_ATTEMPT_S:
-            self._waiting.clear()
-            return None
-        self._waits += 1
-        return Pause(soonest.ready_at - now)
+        if soonest.ready_at > now:
+            if self._idle_since is None:
+                self._idle_since = now
+            return Pause(soonest.ready_at - now)
+        self._waiting.remove(soonest)
+        waited_s = 0.0 if self._idle_since is None else now - self._idle_since
+        return self._dispatch(soonest.candidate, now, waited_s=waited_s)
 
     def _retry(self, now: float) -> Dispatch | Pause | None:
         if (
@@ -279,12 +208,11 @@ class FailoverPlan:
             or self._last is None
             or self._retried
             or self._panicked
+            or self._retry_at > self._last_moment
             or not self._options.same_provider_retry
         ):
             return None
         if self._retry_at > now:
-            if self._retry_at >= self._deadline - _SHORTEST_ATTEMPT_S:
-                return None
             return Pause(self._retry_at - now)
         self._retried = True
         return self._dispatch(self._last[0], now)
@@ -294,12 +222,12 @@ class FailoverPlan:
             not self._options.panic
             or self._panicked
             or self._attempts
-            or len(self._open) < 2
+            or not 2 <= len(self._open) == self._candidates
             or not all(block.by_failures for _, block in self._open)
         ):
             return None
         self._panicked = True
-        least_bad = min(self._open, key=lambda pair: pair[1].retry_after_s or 0.0)
+        least_bad = min(self._open, key=lambda pair: self._ready_at.get(pair[0], math.inf))
         self._open.remove(least_bad)
         return self._dispatch(least_bad[0], now, panic=True)
 
@@ -318,31 +246,26 @@ class FailoverPlan:
         )
 
     def _final_error(self, now: float) -> OperationError:
-        retry_after = max(0.0, min(self._retry_hints) - now) if self._retry_hints else None
+        soonest = min(self._ready_at.values(), default=now)
+        retry_after_s = soonest - now if soonest > now else None
         if self._last is not None:
             candidate, failure = self._last
             error = OperationError.of(failure, candidate.provider)
-            if error.retryable and error.retry_after_s is None:
-                return OperationError(
-                    type=error.type,
-                    code=error.code,
-                    message=error.message,
-                    provider=error.provider,
-                    scope=error.scope,
-                    retry_after_s=retry_after,
-                    user_action=error.user_action,
-                )
-            return error
-        if self._open or not self._retry_hints:
+            return replace(error, retry_after_s=retry_after_s) if error.retryable else error
+        if self._open or not self._candidates:
             return OperationError(
                 type=ErrorType.PROVIDER_DOWN,
                 code="ALL_SKIPPED",
                 message="no provider that could answer this takes calls at the moment",
-                retry_after_s=retry_after,
+                retry_after_s=retry_after_s,
             )
         return OperationError(
             type=ErrorType.RATE_LIMIT,
             code="ALL_LIMITED",
             message="every provider that could answer this is at its rate limit",
-            retry_after_s=retry_after,
+            retry_after_s=retry_after_s,
         )
+
+
+def _told_or(untold_s: float, told_s: float | None) -> float:
+    return untold_s if told_s is None else told_s

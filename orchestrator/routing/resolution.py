@@ -75,11 +75,11 @@ def resolve_read(
             "NOTHING_LINKED", "this space has no connection: createLink, then exchangeToken"
         )
     wanted = _wanted(connections, target)
-    ranked = sorted(wanted, key=lambda linked: _rank(linked, priority))
-    first = ranked[0]
-    login = [linked for linked in ranked if linked is first or _may_be_same_login(first, linked)]
+    # A connection that has shown accounts leads: the others are compared with it.
+    first = min(wanted, key=lambda linked: (not linked.account_ids, *_rank(linked, priority)))
+    login = [linked for linked in wanted if linked is first or _may_be_same_login(first, linked)]
     by_provider: dict[str, LinkedConnection] = {}
-    for linked in login:
+    for linked in sorted(login, key=lambda linked: _rank(linked, priority)):
         by_provider.setdefault(linked.provider, linked)
     return Resolution(
         region=first.region,
@@ -102,7 +102,7 @@ def _wanted(
         if not chosen:
             raise _not_found("NOT_LINKED", "this space has no connection to that institution")
     if target.account_id is not None:
-        return _holders(chosen, target.account_id)
+        return _holders(connections, chosen, target.account_id)
     if len({c.institution_id for c in chosen}) > 1:
         raise RequestRefused(
             OperationError(
@@ -115,25 +115,34 @@ def _wanted(
     return chosen
 
 
-def _holders(chosen: list[LinkedConnection], account_id: str) -> list[LinkedConnection]:
-    holders = [c for c in chosen if c.account_ids is not None and account_id in c.account_ids]
+def _holders(
+    connections: Sequence[LinkedConnection], chosen: list[LinkedConnection], account_id: str
+) -> list[LinkedConnection]:
+    """Those of the chosen that hold the account, or may: not read yet, at its institution."""
+    institutions = {c.institution_id for c in connections if _holds(c, account_id)}
+    holders = [
+        c
+        for c in chosen
+        if _holds(c, account_id) or (c.account_ids is None and c.institution_id in institutions)
+    ]
     if not holders:
         raise _not_found("UNKNOWN_ACCOUNT", "no connection of this space holds that account")
-    institutions = {c.institution_id for c in holders}
-    unread = [c for c in chosen if c.account_ids is None and c.institution_id in institutions]
-    return [*holders, *unread]
+    return holders
+
+
+def _holds(linked: LinkedConnection, account_id: str) -> bool:
+    return linked.account_ids is not None and account_id in linked.account_ids
 
 
 def _rank(
     linked: LinkedConnection, priority: dict[str, tuple[str, ...]]
-) -> tuple[bool, int, bool, float, str]:
+) -> tuple[int, bool, bool, float, str]:
     order = priority.get(linked.region, ())
     place = order.index(linked.provider) if linked.provider in order else len(order)
-    # A connection that was read leads: the others are compared with it.
     return (
-        linked.account_ids is None,
         place,
         linked.needs_user,
+        linked.account_ids is None,
         -linked.created_at_s,
         linked.connection_id,
     )

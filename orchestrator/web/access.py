@@ -102,7 +102,8 @@ class Access:
         digest = _digest(key.strip())
         found = None
         for known in self._keys:
-            if hmac.compare_digest(known.digest, digest):
+            # All are compared, whichever matches; admin keys come first and win.
+            if hmac.compare_digest(known.digest, digest) and found is None:
                 found = known
         if found is None:
             raise _unauthorized("this key is not known")
@@ -115,9 +116,9 @@ class Access:
     def _check_local(self, headers: Mapping[str, str]) -> None:
         # Without keys, a web page anywhere could make the user's browser call us: a foreign Host
         # (DNS rebinding) or Origin is refused.
-        host = urlsplit(f"//{headers.get('host', '')}").hostname
+        host = _name_in(f"//{headers.get('host', '')}")
         origin = headers.get("origin")
-        origin_host = urlsplit(origin).hostname if origin is not None else host
+        origin_host = host if origin is None else _name_in(origin)
         if not _is_loopback_name(host) or not _is_loopback_name(origin_host):
             raise RequestRefused(
                 OperationError(
@@ -126,6 +127,14 @@ class Access:
                     "without keys only loopback names are taken in Host and Origin",
                 )
             )
+
+
+def _name_in(address: str) -> str | None:
+    """The host name in an address, None where it has none or cannot be read."""
+    try:
+        return urlsplit(address).hostname
+    except ValueError:
+        return None
 
 
 def _is_loopback_name(host: str | None) -> bool:

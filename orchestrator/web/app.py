@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
+import orjson
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -14,7 +15,7 @@ from orchestrator.domain import ErrorType, OperationError, RequestRefused
 from orchestrator.intake import new_request_id
 
 from . import admin, connections, operations
-from .problem import PROBLEM_JSON, problem
+from .problem import PROBLEM_JSON, internal_body, problem
 from .service import OpenService
 
 __all__ = ["create_app"]
@@ -74,8 +75,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
         )
         return problem(nothing, _request_id(request))
     refusal = OperationError(ErrorType.VALIDATION, f"HTTP_{error.status_code}", str(error.detail))
-    response = problem(refusal, _request_id(request))
-    response.status_code = error.status_code
+    response = problem(refusal, _request_id(request), status=error.status_code)
     response.headers.update(error.headers or {})
     return response
 
@@ -85,13 +85,7 @@ async def _unexpected(request: Request, error: Exception) -> Response:
     _log.error(
         "unexpected_error", request_id=request_id, error=type(error).__name__, exc_info=error
     )
-    body = (
-        '{"type":"urn:provider-orchestrator:error:internal","title":"Our own fault","status":500,'
-        '"detail":"something failed on our side; look for this requestId in the log",'
-        f'"success":false,"requestId":"{request_id}","attempts":[],"decision":null,'
-        '"error":{"type":"internal","code":"INTERNAL","message":"something failed on our side",'
-        '"retryable":true,"provider":null,"scope":null,"retryAfterS":null,"userAction":null}}'
-    )
+    body = orjson.dumps(internal_body(request_id))
     return Response(body, 500, {"X-Request-Id": request_id}, PROBLEM_JSON)
 
 
@@ -101,8 +95,10 @@ def create_app(open_service: OpenService) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.service = await open_service()
-        yield
-        await app.state.service.close()
+        try:
+            yield
+        finally:
+            await app.state.service.close()
 
     app = FastAPI(
         title="Provider Orchestrator",

@@ -5,15 +5,18 @@ from collections.abc import Mapping
 from typing import Annotated
 
 import orjson
+import structlog
 from fastapi import APIRouter, Header, Request, Response
 from pydantic import BaseModel
 
 from orchestrator.domain import (
+    DEFAULT_DEADLINE_MS,
     CreateLinkParams,
     ErrorType,
     ExchangeTokenParams,
     GetAccountsParams,
     Json,
+    Lane,
     Operation,
     OperationError,
     OperationRequest,
@@ -22,18 +25,20 @@ from orchestrator.domain import (
     SyncTransactionsParams,
     to_wire,
 )
-from orchestrator.intake import new_request_id, operation_named, refused_field
+from orchestrator.intake import DEFAULT_REGION, new_request_id, operation_named, refused_field
 
 from .access import Caller
 from .bodies import BatchBody, OperationBody, read_json_object
 from .callers import caller_of, service_of
-from .problem import problem, problem_body, status_of
+from .problem import internal_body, problem, problem_body, status_of
 
 __all__ = ["ENVELOPE", "router"]
 
 router = APIRouter(tags=["operations"])
 
 ENVELOPE = ("params", "preferredProvider", "region", "deadlineMs", "priority")
+_BATCH_ONLY = ("operation", "idempotencyKey")
+_log = structlog.get_logger("web")
 
 _BODIES: Mapping[Operation, type[BaseModel]] = {
     Operation.CREATE_LINK: OperationBody[CreateLinkParams],
@@ -48,6 +53,7 @@ def request_from(
     caller: Caller,
     operation: Operation,
     body: Mapping[str, object],
+    *,
     idempotency_key: str | None,
     request_id: str,
 ) -> OperationRequest:
@@ -67,25 +73,32 @@ def request_from(
         operation,
         params,
         request_id=request_id,
-        preferred_provider=_text(body, "preferredProvider"),
-        region=_text(body, "region") or "US",
-        deadline_ms=_whole(body, "deadlineMs", 30_000),
-        priority=_text(body, "priority") or "interactive",
+        preferred_provider=_optional_text(body, "preferredProvider"),
+        region=_text(body, "region", DEFAULT_REGION),
+        deadline_ms=_whole(body, "deadlineMs", DEFAULT_DEADLINE_MS),
+        priority=_text(body, "priority", Lane.INTERACTIVE),
         idempotency_key=idempotency_key,
         caller_id=caller.caller_id,
         spaces=caller.spaces,
     )
 
 
-def _text(body: Mapping[str, object], name: str) -> str | None:
+def _optional_text(body: Mapping[str, object], name: str) -> str | None:
     value = body.get(name)
     if value is not None and not isinstance(value, str):
         raise refused_field(name, "is not a string")
     return value
 
 
+def _text(body: Mapping[str, object], name: str, default: str) -> str:
+    value = _optional_text(body, name)
+    return default if value is None else value
+
+
 def _whole(body: Mapping[str, object], name: str, default: int) -> int:
-    value = body.get(name, default)
+    value = body.get(name)
+    if value is None:
+        return default
     if isinstance(value, bool) or not isinstance(value, int):
         raise refused_field(name, "is not a whole number")
     return value
@@ -120,27 +133,27 @@ def result_wire(result: OperationResult) -> tuple[int, dict[str, Json]]:
 _OPTIONAL = ("fields",)
 
 
-def _answer(result: OperationResult) -> Response:
-    headers = {"X-Request-Id": result.request_id}
+def _answer(result: OperationResult, request_id: str) -> Response:
+    status, body = result_wire(result)
+    headers = {"X-Request-Id": request_id}
     if result.replayed:
         headers["Idempotent-Replayed"] = "true"
-    _, body = result_wire(result)
     if result.error is not None:
         extra = {name: body[name] for name in ("operation", "attempts", "decision")}
         response = problem(result.error, result.request_id, extra)
         response.headers.update(headers)
         return response
-    return Response(orjson.dumps(body), media_type="application/json", headers=headers)
+    return Response(orjson.dumps(body), status, headers, "application/json")
 
 
 async def _operate(request: Request, operation: Operation, idempotency_key: str | None) -> Response:
     caller = caller_of(request)
-    given = request.headers.get("x-request-id")
     body = await read_json_object(request)
+    request_id = request.state.request_id
     valid = request_from(
-        request, caller, operation, body, idempotency_key, given or request.state.request_id
+        request, caller, operation, body, idempotency_key=idempotency_key, request_id=request_id
     )
-    return _answer(await service_of(request).execute(valid))
+    return _answer(await service_of(request).execute(valid), request_id)
 
 
 def _register(operation: Operation) -> None:
@@ -179,8 +192,9 @@ for _operation in Operation:
 
 
 @router.post("/v1/operations/{operation}", include_in_schema=False)
-async def unknown_operation(operation: str) -> Response:
+async def unknown_operation(request: Request, operation: str) -> Response:
     """Answer 404 for any other operation, naming those there are."""
+    caller_of(request)
     operation_named(operation)
     raise RequestRefused(
         OperationError(ErrorType.NOT_FOUND, "UNKNOWN_OPERATION", "there is no such operation")
@@ -200,6 +214,9 @@ async def batch(request: Request) -> Response:
     """Serve 1 to 1000 operations; each item answers for itself, in order."""
     caller = caller_of(request)
     body = await read_json_object(request)
+    unknown = [name for name in body if name != "operations"]
+    if unknown:
+        raise refused_field(unknown[0], "is not known here; a batch has operations only")
     items = body.get("operations")
     if not isinstance(items, list) or not 1 <= len(items) <= 1000:
         raise refused_field("operations", "is not a list of 1 to 1000 items")
@@ -210,15 +227,30 @@ async def batch(request: Request) -> Response:
 async def _batch_item(request: Request, caller: Caller, item: object) -> dict[str, Json]:
     request_id = new_request_id()
     try:
-        if not isinstance(item, dict):
-            raise refused_field("operations", "holds an item that is not an object")
-        envelope = dict(item)
-        operation = operation_named(str(envelope.pop("operation", "")))
-        key = _text(envelope, "idempotencyKey")
-        envelope.pop("idempotencyKey", None)
-        valid = request_from(request, caller, operation, envelope, key, request_id)
+        valid = _item_request(request, caller, item, request_id)
         status, body = result_wire(await service_of(request).execute(valid))
     except RequestRefused as refusal:
         status = status_of(refusal.error)
         body = problem_body(refusal.error, request_id)
+    except Exception as error:  # noqa: BLE001  one item's failure is its own
+        _log.error("unexpected_error", request_id=request_id, exc_info=error)
+        status, body = 500, internal_body(request_id)
     return {"status": status, **body}
+
+
+def _item_request(
+    request: Request, caller: Caller, item: object, request_id: str
+) -> OperationRequest:
+    if not isinstance(item, dict):
+        raise refused_field("operations", "holds an item that is not an object")
+    named = _optional_text(item, "operation")
+    if named is None:
+        raise refused_field("operation", "is missing")
+    return request_from(
+        request,
+        caller,
+        operation_named(named),
+        {name: value for name, value in item.items() if name not in _BATCH_ONLY},
+        idempotency_key=_optional_text(item, "idempotencyKey"),
+        request_id=request_id,
+    )

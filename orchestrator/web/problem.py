@@ -9,7 +9,14 @@ from fastapi import Response
 
 from orchestrator.domain import ErrorScope, ErrorType, Json, OperationError, to_wire
 
-__all__ = ["PROBLEM_JSON", "error_wire", "problem", "problem_body", "status_of"]
+__all__ = [
+    "PROBLEM_JSON",
+    "error_wire",
+    "internal_body",
+    "problem",
+    "problem_body",
+    "status_of",
+]
 
 PROBLEM_JSON: Final = "application/problem+json"
 
@@ -68,14 +75,17 @@ def error_wire(error: OperationError) -> dict[str, Json]:
 
 
 def problem_body(
-    error: OperationError, request_id: str, extra: Mapping[str, Json] | None = None
+    error: OperationError,
+    request_id: str,
+    extra: Mapping[str, Json] | None = None,
+    *,
+    status: int | None = None,
 ) -> dict[str, Json]:
-    """The whole problem document."""
-    status = status_of(error)
+    """The whole problem document; `status` where it is not the error's usual one."""
     return {
         "type": f"urn:provider-orchestrator:error:{error.type.value}",
         "title": _TITLE[error.type],
-        "status": status,
+        "status": status or status_of(error),
         "detail": error.message,
         "success": False,
         "requestId": request_id,
@@ -84,11 +94,40 @@ def problem_body(
     }
 
 
+def internal_body(request_id: str) -> dict[str, Json]:
+    """The problem document of a fault of our own, which no error type names."""
+    message = "something failed on our side; look for this requestId in the log"
+    return {
+        "type": "urn:provider-orchestrator:error:internal",
+        "title": "Our own fault",
+        "status": 500,
+        "detail": message,
+        "success": False,
+        "requestId": request_id,
+        "error": {
+            "type": "internal",
+            "code": "INTERNAL",
+            "message": message,
+            "retryable": True,
+            "provider": None,
+            "scope": None,
+            "retryAfterS": None,
+            "userAction": None,
+        },
+        "attempts": [],
+        "decision": None,
+    }
+
+
 def problem(
-    error: OperationError, request_id: str, extra: Mapping[str, Json] | None = None
+    error: OperationError,
+    request_id: str,
+    extra: Mapping[str, Json] | None = None,
+    *,
+    status: int | None = None,
 ) -> Response:
     """The HTTP answer for an error, with Retry-After where a wait helps."""
-    status = status_of(error)
+    status = status or status_of(error)
     headers = {"X-Request-Id": request_id}
     if status in (429, 503) and error.retryable:
         wait_s = _DEFAULT_RETRY_AFTER_S if error.retry_after_s is None else error.retry_after_s
@@ -96,7 +135,7 @@ def problem(
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return Response(
-        orjson.dumps(problem_body(error, request_id, extra)),
+        orjson.dumps(problem_body(error, request_id, extra, status=status)),
         status_code=status,
         headers=headers,
         media_type=PROBLEM_JSON,

@@ -1,0 +1,50 @@
+# Everything a newcomer needs. `make help` lists the targets.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.made-from-lock
+
+.DEFAULT_GOAL := help
+.PHONY: help env serve demo test check coverage format lock clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+env: $(STAMP) ## make .venv from the lock (with uv where it is there, else pip)
+
+$(STAMP): requirements.lock pyproject.toml scripts/make_env
+	@PYTHON="$(PYTHON)" scripts/make_env $(VENV)
+	@touch $@
+
+serve: $(STAMP) ## run the system on http://127.0.0.1:8000 until Ctrl-C
+	@exec $(BIN)/orchestrator serve
+
+demo: $(STAMP) ## tell the story in a minute, on a system of its own
+	@exec $(BIN)/orchestrator demo
+
+test: $(STAMP) ## run all tests: first those without Ray, then those with it
+	@$(BIN)/python -m pytest -q -m "not ray"
+	@$(BIN)/python -m pytest -q -m ray
+
+check: $(STAMP) ## lint, format, strict types, import rules, docstrings, spelling
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/interrogate --quiet --fail-under 100 tests --ignore-nested-functions --ignore-module --ignore-init-module --ignore-private --ignore-magic --ignore-regex "^(?!test_)"
+	@$(BIN)/codespell README.md CHANGELOG.md CONTRIBUTING.md docs orchestrator actors models sandbox tests
+
+coverage: $(STAMP) ## tests without Ray, with a floor of 90 % over the pure core
+	@$(BIN)/python -m pytest -q -m "not ray" --cov --cov-report=term
+
+format: $(STAMP) ## format and mend what can be mended
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+lock: ## renew requirements.lock from pyproject.toml (needs uv)
+	@uv pip compile pyproject.toml --extra notebooks --group dev --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.lock
+
+clean: ## remove what was made, but not the data folder
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

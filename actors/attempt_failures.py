@@ -1,0 +1,52 @@
+"""Failures of attempts that no vendor reports: ours, the deadline's, a lost actor's."""
+
+from dataclasses import replace
+from typing import Final
+
+from actors.ports import ActorLost
+from orchestrator.domain import ErrorClass, ErrorScope, ErrorType, Failure, OperationError
+
+__all__ = ["ACTOR_LOST", "CUT", "LATE", "PART_LOST", "local_limit", "own_fault"]
+
+LATE: Final = Failure(
+    error_class=ErrorClass.NETWORK,
+    scope=ErrorScope.PROVIDER,
+    code="TIMEOUT",
+    message="the provider did not answer in time",
+)
+"""The attempt's own timeout came: the provider's fault."""
+CUT: Final = replace(LATE, code="DEADLINE", message="the request's deadline came first")
+"""The caller's deadline came before the attempt's own timeout: nobody's fault."""
+ACTOR_LOST: Final = replace(
+    LATE, code="ACTOR_LOST", message="a part of this system was lost during the attempt"
+)
+PART_LOST: Final = OperationError(
+    ErrorType.NETWORK,
+    "ACTOR_LOST",
+    "a part of this system was lost during the request; ask again in a moment",
+)
+"""What a request is told that could not be served without a lost actor."""
+_INTERNAL: Final = Failure(
+    error_class=ErrorClass.PROVIDER_DOWN,
+    scope=ErrorScope.REQUEST,
+    code="INTERNAL",
+    message="something failed on our side during the attempt",
+)
+
+
+def own_fault(error: Exception) -> Failure:
+    """The failure of an attempt that ended in an exception of ours; no circuit counts it."""
+    if isinstance(error, ActorLost):
+        return replace(ACTOR_LOST, scope=ErrorScope.REQUEST)
+    return _INTERNAL
+
+
+def local_limit(retry_after_s: float) -> Failure:
+    """The failure of an attempt whose next page found no room in the provider's limits."""
+    return Failure(
+        error_class=ErrorClass.RATE_LIMIT,
+        scope=ErrorScope.CONNECTION,
+        code="LOCAL_LIMIT",
+        message="the provider's limits leave no room for the next page in time",
+        retry_after_s=retry_after_s,
+    )

@@ -1,0 +1,61 @@
+"""The guards around every test do guard."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+TESTS = Path(__file__).parent.parent
+
+INNER = """
+import os
+
+import pytest
+import ray
+
+
+def test_ray_is_refused():
+    with pytest.raises(RuntimeError, match="outside of"):
+        ray.init(num_cpus=1)
+
+
+def test_settings_are_gone():
+    assert not [name for name in os.environ if name.startswith(("PLAID_", "ORCHESTRATOR_"))]
+    os.environ["MX_API_KEY"] = "left behind"
+
+
+def test_settings_left_behind_are_gone():
+    assert "MX_API_KEY" not in os.environ
+"""
+
+
+def test_tests_run_without_ray_and_without_the_developers_settings(tmp_path: Path) -> None:
+    """In a pytest of its own: `ray.init` raises, and no setting of this project is in sight."""
+    (tmp_path / "ray.py").write_text("def init(**options):\n    return options\n")
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    inner = tmp_path / "test_inner.py"
+    inner.write_text(INNER)
+    environ = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join((str(tmp_path), str(TESTS))),
+        "PLAID_SECRET": "of the developer",
+        "ORCHESTRATOR_DATA_DIR": "of the developer",
+    }
+    options = ["-q", "-p", "conftest", "-p", "no:cacheprovider", "-c", str(tmp_path / "pytest.ini")]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, str(inner)],
+        env=environ,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout
+    assert "3 passed" in done.stdout
+
+
+def test_no_setting_of_the_developers_reaches_a_test() -> None:
+    """Nothing in the environment begins like a setting of this project."""
+    assert [] == [n for n in os.environ if n.startswith(("PLAID_", "MX_", "BELVO_", "ORCHESTRA"))]
