@@ -6,7 +6,7 @@ from typing import Final
 from actors.ports import ActorLost
 from orchestrator.domain import ErrorClass, ErrorScope, ErrorType, Failure, OperationError
 
-__all__ = ["ACTOR_LOST", "CUT", "LATE", "PART_LOST", "local_limit", "own_fault"]
+__all__ = ["ACTOR_LOST", "CUT", "LATE", "PART_LOST", "local_limit", "own_fault", "wrongly_empty"]
 
 LATE: Final = Failure(
     error_class=ErrorClass.NETWORK,
@@ -39,6 +39,18 @@ def own_fault(error: Exception) -> Failure:
     if isinstance(error, ActorLost):
         return replace(ACTOR_LOST, scope=ErrorScope.REQUEST)
     return _INTERNAL
+
+
+def wrongly_empty(what: str) -> Failure:
+    """The failure of a 200 that is empty where the connection showed data before."""
+    return Failure(
+        error_class=ErrorClass.PROVIDER_DOWN,
+        scope=ErrorScope.INSTITUTION,
+        code="WRONG_SUCCESS_EMPTY",
+        message=f"the provider showed {what} through this connection before, and now none",
+        elsewhere=True,
+        http_status=200,
+    )
 
 
 def local_limit(retry_after_s: float) -> Failure:

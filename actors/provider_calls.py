@@ -8,10 +8,11 @@ import hashlib
 import json
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from uuid import uuid4
 
+from actors.attempt_failures import wrongly_empty
 from actors.exchange_start import not_started
 from actors.messages import (
     AccountsCall,
@@ -22,6 +23,7 @@ from actors.messages import (
     TransactionsCall,
 )
 from actors.ports import VaultPort
+from actors.shown_before import ShownBefore
 from orchestrator.catalogue import Catalogue
 from orchestrator.domain import (
     Account,
@@ -40,11 +42,14 @@ from orchestrator.domain import (
     from_unix,
 )
 from orchestrator.identity import AccountKey, Cursor
+from orchestrator.providers.attempt_trace import current_attempt
 from orchestrator.providers.protocol import (
+    AccountsRead,
     AccountsRequest,
     ExchangeRequest,
     FinancialProvider,
     LinkRequest,
+    TransactionsRead,
     TransactionsRequest,
 )
 from orchestrator.vault import ExchangeStarted, LinkSession, NewConnection, VaultCipher
@@ -61,6 +66,7 @@ class _Opened:
     version: int
     credential: Credential
     account_ids: dict[str, str]
+    shown: ShownBefore = field(default_factory=ShownBefore)
 
 
 def _other_login() -> ProviderFailure:
@@ -124,18 +130,23 @@ class ProviderCalls:
         repair = None
         if call.repairs is not None:
             repair = (await self._open(call.repairs, version=None)).credential
+        link_session_id = f"ls_{uuid4().hex}"
+        provider_institution_id = self._vendor_institution(call.institution_id)
+        trace = current_attempt.get()
+        if trace is not None:
+            trace.link_session_id = link_session_id
+            trace.provider_institution_id = provider_institution_id
         made = await self._adapter.create_link(
             LinkRequest(
                 end_user_id=self._end_user_id(call.space_id),
                 region=order.region,
                 language=call.language,
-                provider_institution_id=self._vendor_institution(call.institution_id),
+                provider_institution_id=provider_institution_id,
                 redirect_uri=call.redirect_uri,
                 webhook_url=self._webhook_url,
                 repair=repair,
             )
         )
-        link_session_id = f"ls_{uuid4().hex}"
         await self._vault.add_link_session(
             LinkSession(
                 link_session_id=link_session_id,
@@ -236,6 +247,7 @@ class ProviderCalls:
         read = await self._adapter.get_accounts(
             AccountsRequest(opened.credential, allow_stale=call.allow_stale)
         )
+        self._check_accounts(opened, read)
         await self._match(call.connection_id, opened, read.accounts)
         _check_login(opened, call.sibling_account_ids)
         return AccountsData(
@@ -276,6 +288,7 @@ class ProviderCalls:
                 today=from_unix(self._clock.unix_s()).date(),
             )
         )
+        self._check_movements(opened, call, read)
         if any(t.provider_account_id not in opened.account_ids for t in read.transactions):
             await self._read_accounts(call, opened)
 
@@ -358,7 +371,31 @@ class ProviderCalls:
         read = await self._adapter.get_accounts(
             AccountsRequest(opened.credential, allow_stale=call.allow_stale)
         )
+        self._check_accounts(opened, read)
         await self._match(call.connection_id, opened, read.accounts)
+
+    def _check_accounts(self, opened: _Opened, read: AccountsRead) -> None:
+        if read.stale:
+            return
+        if opened.shown.doubts_accounts(
+            seen=len(read.accounts), known=len(opened.account_ids), now=self._clock.now_s()
+        ):
+            raise ProviderFailure(wrongly_empty("accounts"))
+
+    def _check_movements(
+        self, opened: _Opened, call: TransactionsCall, read: TransactionsRead
+    ) -> None:
+        # After a cursor, nothing new is what mostly happens.
+        if read.stale or call.provider_cursor is not None:
+            return
+        if opened.shown.doubts_movements(
+            call.account_id,
+            (row.date for row in read.transactions if not row.pending),
+            start=call.start_date,
+            end=call.end_date,
+            now=self._clock.now_s(),
+        ):
+            raise ProviderFailure(wrongly_empty("movements"))
 
     async def _match(
         self, connection_id: str, opened: _Opened, accounts: Iterable[ProviderAccount]

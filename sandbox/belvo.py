@@ -78,7 +78,9 @@ class Belvo(BelvoData):
         return self.connections.get(self.name, named) if named else None
 
     def bank_of(self, call: Call) -> Bank | None:  # noqa: D102  see Vendor
-        for place in (call.body, call.part("widget")):
+        # Belvo's call names no bank; a caller that wants one anyway says so beside the protocol.
+        told = {"institution": call.headers.get("x-institution-id")}
+        for place in (call.body, call.part("widget"), told):
             for name in _PRESELECTS:
                 value = place.get(name)
                 first = value[0] if isinstance(value, list) and value else value
@@ -141,7 +143,8 @@ class Belvo(BelvoData):
                 single_use=True,
                 repairs=repaired.connection_id if repaired else None,
                 attributes={"external_id": external_id or ""},
-            )
+            ),
+            *call.link_session_ids,
         )
         return Answer(200, {"access": access, "refresh": token_urlsafe(48)})
 

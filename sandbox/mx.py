@@ -195,7 +195,8 @@ class Mx(MxData):
             repairs=repaired.connection_id if repaired else None,
             url=f"https://int-widgets.moneydesktop.com/md/connect/{token}",
         )
-        self.sessions.add(session, *([session.url] if session.url else []))
+        aliases = [session.url] if session.url else []
+        self.sessions.add(session, *aliases, *call.link_session_ids)
         return Answer(
             200,
             {

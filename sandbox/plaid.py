@@ -144,7 +144,7 @@ class Plaid(PlaidData):
         if call.body.get("hosted_link") is not None:
             session.url = f"https://secure.plaid.com/hl/{token_hex(16)}"
             answer["hosted_link_url"] = session.url
-        aliases = [session.attributes["link_session_id"]]
+        aliases = [session.attributes["link_session_id"], *call.link_session_ids]
         self.sessions.add(session, *aliases, *([session.url] if session.url else []))
         return Answer(200, answer)
 

@@ -78,6 +78,12 @@ class Call:
     _body: JsonObject | None = None
 
     @property
+    def link_session_ids(self) -> tuple[str, ...]:
+        """The caller's own name for the link session it makes, where it tells (`X-Link-Session-Id`)."""
+        told = self.headers.get("x-link-session-id")
+        return (told,) if told else ()
+
+    @property
     def body(self) -> JsonObject:
         """The body as a JSON object; empty where it is anything else (see `body_is_readable`)."""
         if self._body is None:

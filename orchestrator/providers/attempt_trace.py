@@ -21,8 +21,9 @@ async def _no_pace(_endpoint: str) -> float:
 class AttemptTrace:
     """Mutable, owned by one attempt, written by `VendorHttp` and read by the provider's actor.
 
-    `call_timeout_s` is the longest silence of the vendor on one HTTP call. `operation` is told to
-    sandboxes, where one vendor path serves several of our operations.
+    `call_timeout_s` is the longest silence of the vendor on one HTTP call. `operation`,
+    `link_session_id` and `provider_institution_id` are told to sandboxes (on loopback) only, for
+    what a vendor's own protocol leaves open.
     """
 
     attempt_id: str
@@ -33,6 +34,18 @@ class AttemptTrace:
     http_status: int | None = None
     provider_request_id: str | None = None
     operation: str | None = None
+    link_session_id: str | None = None
+    provider_institution_id: str | None = None
+
+    def told(self) -> dict[str, str]:
+        """Headers for a sandbox."""
+        told = {
+            "X-Attempt-Id": self.attempt_id,
+            "X-Attempt-Operation": self.operation,
+            "X-Link-Session-Id": self.link_session_id,
+            "X-Institution-Id": self.provider_institution_id,
+        }
+        return {name: value for name, value in told.items() if value is not None}
 
 
 current_attempt: ContextVar[AttemptTrace | None] = ContextVar("current_attempt", default=None)

@@ -216,9 +216,7 @@ class VendorHttp:
             trace.waited_s += await trace.pace(endpoint)
             trace.http_calls += 1
             if self._tells_attempts:
-                sent_headers["X-Attempt-Id"] = trace.attempt_id
-                if trace.operation is not None:
-                    sent_headers["X-Attempt-Operation"] = trace.operation
+                sent_headers |= trace.told()
         request = self._client.build_request(
             method,
             path.lstrip("/"),

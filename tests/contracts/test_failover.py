@@ -226,6 +226,20 @@ async def test_failover_goes_on_after_retryable_failures(
     assert answer.body["failoverUsed"] is True
 
 
+@pytest.mark.parametrize("operation", ["getAccounts", "syncTransactions"])
+async def test_empty_answer_after_data_is_a_failure(system: System, operation: str) -> None:
+    """Fail over from a provider that answers nothing where it showed data before."""
+    await _linked_twice(system)
+    await system.call(operation, {"spaceId": "space_1"}, preferredProvider="plaid")
+    await system.sandbox.put_faults({"provider": "plaid", "kind": "empty"})
+    answer = await system.call(operation, {"spaceId": "space_1"}, preferredProvider="plaid")
+
+    assert [("plaid", "provider_down"), ("mx", "success")] == _way(answer)
+    assert ("WRONG_SUCCESS_EMPTY", "institution") == tuple(
+        answer.body["attempts"][0][name] for name in ("errorCode", "errorScope")
+    )
+
+
 async def test_bank_that_is_down_opens_only_its_own_circuit(system: System) -> None:
     """Skip Plaid for the bank that fails there, and go on asking it for the others."""
     await _linked_twice(system)

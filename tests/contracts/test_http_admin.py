@@ -120,9 +120,11 @@ async def test_circuit_can_be_forced_and_handed_back(system: System) -> None:
     changes = (await system.stats())["circuitChanges"]
 
     assert ["FORCED_OPEN", "FORCED_CLOSED", "CLOSED"] == states
-    assert ["drill AUTO", "drill FORCED_CLOSED", "drill FORCED_OPEN"] == [
-        change["reason"] for change in changes if change["provider"] == "belvo"
-    ]
+    assert [
+        "operator: drill AUTO",
+        "operator: drill FORCED_CLOSED",
+        "operator: drill FORCED_OPEN",
+    ] == [change["reason"] for change in changes if change["provider"] == "belvo"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,172 @@
+"""Orders, rows and doubles for tests of the actors' desks."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+from actors.attempt_writer import Measured, attempt_row
+from actors.messages import AccountsCall, AttemptOrder, AttemptReply, ExchangeCall
+from actors.ports import LogRow
+from orchestrator.attempt_log import LogStats
+from orchestrator.domain import (
+    AccountsData,
+    ConnectionAttempt,
+    Json,
+    Lane,
+    Operation,
+    SyncTransactionsParams,
+)
+from orchestrator.resilience import (
+    CircuitBoard,
+    HealthSnapshot,
+    ProviderGuard,
+    RateLimiter,
+)
+
+__all__ = [
+    "AT",
+    "NO_ACCOUNTS",
+    "RecordingLog",
+    "ScriptedProvider",
+    "attempt",
+    "exchange_order",
+    "order_of",
+    "params_of",
+    "snapshot_of",
+]
+
+AT = datetime(2026, 3, 18, 15, 30, tzinfo=UTC)
+NO_ACCOUNTS = AccountsData(accounts=(), as_of=AT, stale=False)
+
+
+def order_of(
+    number: int = 1, *, timeout_s: float = 5.0, deadline_cuts: bool = False
+) -> AttemptOrder:
+    """An order to read the accounts of one connection."""
+    return AttemptOrder(
+        attempt_id=str(UUID(int=number)),
+        request_id=f"req_{number}",
+        job_id=None,
+        operation=Operation.GET_ACCOUNTS,
+        region="US",
+        institution_id="ins_chase",
+        space_hash="0" * 32,
+        call=AccountsCall("conn_1", 1, allow_stale=False, sibling_account_ids=None),
+        connection_id="conn_1",
+        attempt_number=1,
+        lane=Lane.INTERACTIVE,
+        timeout_s=timeout_s,
+        deadline_cuts=deadline_cuts,
+        panic=False,
+        waited_s=0.0,
+        failover=False,
+        candidates=("plaid", "mx"),
+        eligible=("plaid",),
+        propensity=1.0,
+        score=0.9,
+        policy="priority",
+        model_version=None,
+    )
+
+
+def exchange_order(number: int = 1, *, timeout_s: float = 5.0) -> AttemptOrder:
+    """An order to exchange link session `ls_1`."""
+    plain = order_of(number, timeout_s=timeout_s)
+    return AttemptOrder(
+        **{
+            **{name: getattr(plain, name) for name in plain.__slots__},
+            "operation": Operation.EXCHANGE_TOKEN,
+            "connection_id": None,
+            "call": ExchangeCall("space_1", "ls_1", b"sealed"),
+        }
+    )
+
+
+def params_of(space_id: str = "space_1") -> SyncTransactionsParams:
+    """Parameters that name a space and nothing else."""
+    return SyncTransactionsParams(space_id=space_id)
+
+
+def attempt(number: int) -> ConnectionAttempt:
+    """A row of the log."""
+    measured = Measured(AT, 1.0, 0.0, 1, 200, None, "CLOSED")
+    return attempt_row(
+        order_of(number), "plaid", NO_ACCOUNTS, measured, connection_id="conn_1", node_id=None
+    )
+
+
+def snapshot_of(
+    provider: str = "plaid", *, at_unix_s: float = 0.0, guard: ProviderGuard | None = None
+) -> HealthSnapshot:
+    """How a fresh provider stands, or the one behind a guard."""
+    chosen = guard or ProviderGuard(provider, CircuitBoard(), RateLimiter())
+    return chosen.snapshot(0.0, at_unix_s)
+
+
+class RecordingLog:
+    """An `AttemptLogPort` that keeps what it is sent; `failures` are raised first, in turn.
+
+    `gate`, while it is not set, holds every append back.
+    """
+
+    def __init__(self, failures: Sequence[Exception] = ()) -> None:
+        self.batches: list[list[LogRow]] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self._failures = list(failures)
+
+    @property
+    def rows(self) -> list[LogRow]:
+        """All rows, in the order in which they came."""
+        return [row for batch in self.batches for row in batch]
+
+    async def append(self, rows: Sequence[LogRow]) -> None:
+        """See `AttemptLogPort`."""
+        await self.gate.wait()
+        self.batches.append(list(rows))
+        if self._failures:
+            raise self._failures.pop(0)
+
+    async def stats(self) -> LogStats:
+        """Nothing has happened."""
+        return LogStats({}, 0, 0, None, (), 0)
+
+    async def story(self, request_id: str) -> dict[str, Json] | None:
+        """Nothing is known."""
+        return None
+
+    async def query(self, sql: str) -> list[Json]:
+        """No rows."""
+        return []
+
+
+class ScriptedProvider:
+    """A `ProviderPort` whose attempts do what `act` does."""
+
+    def __init__(
+        self, act: Callable[[AttemptOrder], Awaitable[AttemptReply]], name: str = "plaid"
+    ) -> None:
+        self.orders: list[AttemptOrder] = []
+        self.name = name
+        self._act = act
+
+    async def execute(self, order: AttemptOrder) -> AttemptReply:
+        """See `ProviderPort`."""
+        self.orders.append(order)
+        return await self._act(order)
+
+    async def health(self) -> HealthSnapshot:
+        """All is well."""
+        return snapshot_of(self.name)
+
+    async def force(self, control: str, reason: str) -> HealthSnapshot:
+        """Nothing changes."""
+        return snapshot_of(self.name)
+
+    async def revoke(self, connection_id: str) -> None:
+        """Done."""
+
+    async def backlog(self) -> tuple[int, int]:
+        """Nothing waits."""
+        return 0, 0

@@ -1,0 +1,497 @@
+"""One provider's desk: admit, call, record, log, answer."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import cast
+
+import pytest
+
+from actors.messages import AttemptOrder, AttemptReply, NotAttempted
+from actors.outbox import LogOutbox
+from actors.ports import ActorLost
+from actors.provider import ProviderDesk
+from actors.provider_calls import ProviderCalls
+from orchestrator.domain import (
+    CircuitChange,
+    CircuitState,
+    ConnectionAttempt,
+    ConnectionStatus,
+    ErrorClass,
+    ErrorScope,
+    ExchangeData,
+    Failure,
+    OperationData,
+    ProviderFailure,
+    StoreError,
+)
+from orchestrator.providers.attempt_trace import current_attempt
+from orchestrator.resilience import (
+    BreakerOptions,
+    CircuitBoard,
+    ProviderGuard,
+    Quota,
+    RateLimiter,
+)
+from orchestrator.resilience.quota import QuotaScope
+from orchestrator.routing import Rejected
+from tests.support.clock import SteppedClock
+from tests.support.orders import NO_ACCOUNTS, RecordingLog, exchange_order, order_of
+
+Act = Callable[[], Awaitable[OperationData | NotAttempted]]
+DOWN = Failure(ErrorClass.PROVIDER_DOWN, ErrorScope.PROVIDER, "DOWN", "it is down")
+CUT_OFF = Failure(ErrorClass.NETWORK, ErrorScope.PROVIDER, "CONNECTION_LOST", "it was cut")
+LINKED = ExchangeData("conn_9", "plaid", "ins_chase", ConnectionStatus.ACTIVE)
+
+
+async def http(times: int = 1) -> None:
+    """Do what `VendorHttp` does before it sends."""
+    trace = current_attempt.get()
+    assert trace is not None
+    for _ in range(times):
+        trace.waited_s += await trace.pace("/accounts")
+        trace.http_calls += 1
+
+
+class Calls:
+    """The operations, acted by a test; remembers how exchanges were settled."""
+
+    def __init__(self, act: Act) -> None:
+        self.settled: list[tuple[str, bool]] = []
+        self.settling_fails: Exception | None = None
+        self._act = act
+
+    async def get_accounts(self, order: AttemptOrder, call: object) -> object:
+        """Act."""
+        return await self._act()
+
+    async def exchange_token(self, call: object) -> object:
+        """Act."""
+        return await self._act()
+
+    async def revoke(self, connection_id: str) -> None:
+        """Act."""
+        await self._act()
+
+    async def settle_exchange(self, link_session_id: str, *, in_doubt: bool) -> None:
+        """Remember."""
+        self.settled.append((link_session_id, in_doubt))
+        if self.settling_fails is not None:
+            raise self.settling_fails
+
+
+class Bench:
+    """A desk with everything around it in reach."""
+
+    def __init__(
+        self,
+        act: Act,
+        *,
+        quotas: tuple[Quota, ...] = (),
+        max_in_flight: int = 10,
+        exchange_consumes: bool = True,
+        call_timeout_s: float = 5.0,
+    ) -> None:
+        self.clock = SteppedClock(running=False)
+        self.log = RecordingLog()
+        self.calls = Calls(act)
+        self.closed = False
+        self.slept: list[float] = []
+        self.guard = ProviderGuard(
+            "plaid",
+            CircuitBoard(BreakerOptions()),
+            RateLimiter(quotas),
+            max_in_flight=max_in_flight,
+        )
+        self.desk = ProviderDesk(
+            cast(ProviderCalls, self.calls),
+            self.guard,
+            LogOutbox(self.log),
+            clock=self.clock,
+            rng=random.Random(0),
+            exchange_consumes=exchange_consumes,
+            call_timeout_s=call_timeout_s,
+            close_client=self._close,
+            sleep=self._sleep,
+        )
+
+    async def _close(self) -> None:
+        self.closed = True
+
+    async def _sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.clock.jump(seconds)
+
+    async def run(self, order: AttemptOrder) -> AttemptReply:
+        """Execute, and close the desk."""
+        try:
+            return await self.desk.execute(order)
+        finally:
+            await self.desk.close(1.0)
+
+    @property
+    def attempts(self) -> list[ConnectionAttempt]:
+        """Rows of attempts that reached the log."""
+        return [row for row in self.log.rows if isinstance(row, ConnectionAttempt)]
+
+
+def failing(failure: Failure, calls: int = 1) -> Act:
+    """Send some calls, then fail."""
+
+    async def act() -> OperationData:
+        await http(calls)
+        raise ProviderFailure(failure)
+
+    return act
+
+
+def breaking(error: Exception, calls: int = 1) -> Act:
+    """Send some calls, then break in a way that no adapter should."""
+
+    async def act() -> OperationData:
+        await http(calls)
+        raise error
+
+    return act
+
+
+async def working() -> OperationData:
+    """Send a call and answer."""
+    await http()
+    return NO_ACCOUNTS
+
+
+async def hanging() -> OperationData:
+    """Send a call and never answer."""
+    await http()
+    await asyncio.Event().wait()
+    return NO_ACCOUNTS
+
+
+async def test_success_is_answered_and_logged() -> None:
+    """Answer the data, and write one row that tells what the order decided and how it went."""
+    bench = Bench(working)
+    reply = await bench.run(order_of())
+    (row,) = bench.attempts
+
+    assert NO_ACCOUNTS is reply.outcome
+    assert ("success", None, 1, 0, "CLOSED", "plaid") == (
+        row.outcome,
+        row.error_code,
+        row.http_calls,
+        row.items,
+        row.circuit_state,
+        row.provider,
+    )
+    assert order_of().attempt_id == row.attempt_id
+    assert 0 == bench.guard.in_flight
+    assert bench.closed
+
+
+async def test_failure_is_answered_and_logged_with_its_class() -> None:
+    """Answer a failure as a value, and write its class, code and scope."""
+    bench = Bench(failing(DOWN))
+    reply = await bench.run(order_of())
+    (row,) = bench.attempts
+
+    assert DOWN is reply.outcome
+    assert ("provider_down", "DOWN", "provider") == (
+        row.outcome,
+        row.error_code,
+        row.error_scope,
+    )
+    assert 0 == bench.guard.in_flight
+
+
+@pytest.mark.parametrize(("deadline_cuts", "code"), [(False, "TIMEOUT"), (True, "DEADLINE")])
+async def test_silence_is_blamed_on_whoever_set_the_time(
+    deadline_cuts: bool,
+    code: str,
+) -> None:
+    """Call an attempt late by its own timeout TIMEOUT, and by the caller's deadline DEADLINE."""
+    bench = Bench(hanging)
+    reply = await bench.run(order_of(timeout_s=0.01, deadline_cuts=deadline_cuts))
+
+    assert isinstance(reply.outcome, Failure)
+    assert ("network", code) == (reply.outcome.error_class, reply.outcome.code)
+    assert [code] == [row.error_code for row in bench.attempts]
+    assert 0 == bench.guard.in_flight
+
+
+async def test_only_the_providers_own_timeouts_open_its_circuit() -> None:
+    """Count silence against the provider only where its own timeout came first."""
+    bench = Bench(hanging)
+    for number in range(12):
+        await bench.desk.execute(order_of(number, timeout_s=0.001, deadline_cuts=True))
+    by_deadline = bench.guard.board.snapshot(bench.clock.now_s()).narrower
+    for number in range(5):
+        await bench.desk.execute(order_of(20 + number, timeout_s=0.001))
+    by_timeout = bench.guard.board.snapshot(bench.clock.now_s()).narrower
+    await bench.desk.close(1.0)
+
+    assert () == by_deadline
+    assert ["institution:ins_chase"] == [circuit.scope for circuit in by_timeout]
+
+
+async def test_open_circuit_refuses_without_a_call_or_a_row() -> None:
+    """Refuse at no cost once the circuit has opened, and tell when to come back."""
+    bench = Bench(failing(DOWN))
+    for number in range(5):
+        await bench.desk.execute(order_of(number))
+    reply = await bench.desk.execute(order_of(6))
+    await bench.desk.close(1.0)
+    changes = [row for row in bench.log.rows if isinstance(row, CircuitChange)]
+
+    assert Rejected("circuit_open", 60.0, by_failures=True) == reply.outcome
+    assert 5 == len(bench.attempts)
+    assert [("CLOSED", "OPEN")] == [(row.from_state, row.to_state) for row in changes]
+    assert reply.health is not None
+    assert CircuitState.OPEN is reply.health.state
+
+
+async def test_first_call_without_room_is_a_refusal() -> None:
+    """Refuse an attempt whose first call has no room, and write no row, as nothing was sent."""
+    bench = Bench(working, quotas=(Quota(QuotaScope.CLIENT, 1, 60.0, "/accounts"),))
+    first = await bench.desk.execute(order_of(1))
+    second = await bench.run(order_of(2))
+
+    assert NO_ACCOUNTS is first.outcome
+    assert isinstance(second.outcome, Rejected)
+    assert "rate_limited" == second.outcome.reason
+    assert second.outcome.retry_after_s == pytest.approx(60.0)
+    assert 1 == len(bench.attempts)
+    assert [] == bench.slept
+    assert 0 == bench.guard.in_flight
+
+
+async def test_later_calls_wait_for_room() -> None:
+    """Let a page wait for room in the limits, and tell the wait apart from the latency."""
+
+    async def two_pages() -> OperationData:
+        await http(2)
+        return NO_ACCOUNTS
+
+    bench = Bench(two_pages, quotas=(Quota(QuotaScope.CLIENT, 1, 2.0, "/accounts"),))
+    reply = await bench.run(order_of())
+
+    assert NO_ACCOUNTS is reply.outcome
+    assert bench.slept == pytest.approx([2.0])
+    assert reply.waited_ms == pytest.approx(2000.0)
+    assert reply.latency_ms == pytest.approx(0.0, abs=1e-6)
+
+
+async def test_wait_beyond_the_attempts_time_is_a_rate_limit() -> None:
+    """Fail as rate-limited where the next page would have to wait beyond the attempt's time."""
+
+    async def two_pages() -> OperationData:
+        await http(2)
+        return NO_ACCOUNTS
+
+    bench = Bench(two_pages, quotas=(Quota(QuotaScope.CLIENT, 1, 60.0, "/accounts"),))
+    reply = await bench.run(order_of(timeout_s=5.0))
+
+    assert isinstance(reply.outcome, Failure)
+    assert ("rate_limit", "LOCAL_LIMIT", "connection") == (
+        reply.outcome.error_class,
+        reply.outcome.code,
+        reply.outcome.scope,
+    )
+    assert reply.outcome.retry_after_s == pytest.approx(60.0)
+    assert [] == bench.slept
+
+
+async def test_as_many_attempts_as_allowed_are_under_way() -> None:
+    """Refuse an attempt over the bound on those under way, and take the next once one has ended."""
+    bench = Bench(hanging, max_in_flight=1)
+    first = asyncio.create_task(bench.desk.execute(order_of(1, timeout_s=0.02)))
+    await asyncio.sleep(0)
+    second = await bench.desk.execute(order_of(2))
+    await first
+    third = await bench.run(order_of(3, timeout_s=0.001))
+
+    assert Rejected("rate_limited", 1.0) == second.outcome
+    assert isinstance(third.outcome, Failure)
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), StoreError("vault"), ValueError("y")])
+async def test_own_faults_end_the_attempt_and_open_nothing(error: Exception) -> None:
+    """Turn an exception of ours into a failure with a row, which counts against nobody."""
+    bench = Bench(breaking(error))
+    for number in range(6):
+        reply = await bench.desk.execute(order_of(number))
+    await bench.desk.close(1.0)
+
+    assert isinstance(reply.outcome, Failure)
+    assert ("provider_down", "INTERNAL", "request") == (
+        reply.outcome.error_class,
+        reply.outcome.code,
+        reply.outcome.scope,
+    )
+    assert 6 == len(bench.attempts)
+    assert CircuitState.CLOSED is bench.guard.board.state
+    assert 0 == bench.guard.in_flight
+
+
+async def test_lost_vault_is_told_as_a_lost_actor() -> None:
+    """Tell an attempt that the vault's loss has ended as network, ACTOR_LOST."""
+    bench = Bench(breaking(ActorLost("vault"), calls=0))
+    reply = await bench.run(order_of())
+
+    assert isinstance(reply.outcome, Failure)
+    assert ("network", "ACTOR_LOST") == (reply.outcome.error_class, reply.outcome.code)
+
+
+async def test_cancelled_attempt_gives_its_permit_back_and_has_a_row() -> None:
+    """Give the permit back and write the row when whoever waited goes away."""
+    bench = Bench(hanging)
+    task = asyncio.create_task(bench.desk.execute(order_of()))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await bench.desk.close(1.0)
+
+    assert 0 == bench.guard.in_flight
+    assert ["DEADLINE"] == [row.error_code for row in bench.attempts]
+
+
+async def test_books_answer_without_an_attempt() -> None:
+    """Answer what our own books hold without a row, and give the permit back."""
+
+    async def done_before() -> NotAttempted:
+        return NotAttempted(LINKED)
+
+    bench = Bench(done_before)
+    reply = await bench.run(exchange_order())
+
+    assert NotAttempted(LINKED) == reply.outcome
+    assert [] == bench.attempts
+    assert [] == bench.calls.settled
+    assert 0 == bench.guard.in_flight
+
+
+async def test_exchange_tells_the_connection_it_made() -> None:
+    """Write the new connection's id into the exchange's row."""
+
+    async def linked() -> OperationData:
+        await http()
+        return LINKED
+
+    bench = Bench(linked)
+    await bench.run(exchange_order())
+
+    assert ["conn_9"] == [row.connection_id for row in bench.attempts]
+    assert [] == bench.calls.settled
+
+
+@pytest.mark.parametrize(
+    ("act", "in_doubt"),
+    [
+        (failing(CUT_OFF), True),
+        (failing(CUT_OFF, calls=0), False),
+        (
+            failing(
+                Failure(ErrorClass.NETWORK, ErrorScope.PROVIDER, "CONNECT_FAILED", "", sent=False)
+            ),
+            False,
+        ),
+        (failing(Failure(ErrorClass.PROVIDER_DOWN, ErrorScope.PROVIDER, "MALFORMED", "")), True),
+        (failing(DOWN), False),
+        (breaking(KeyError("x")), True),
+        (breaking(StoreError("vault"), calls=0), False),
+        (hanging, True),
+    ],
+)
+async def test_exchange_is_in_doubt_when_it_may_have_happened(act: Act, in_doubt: bool) -> None:
+    """Doubt an exchange that was sent and not answered, and release one that certainly failed."""
+    bench = Bench(act)
+    reply = await bench.run(exchange_order(timeout_s=0.02))
+
+    assert in_doubt is reply.in_doubt
+    assert [("ls_1", in_doubt)] == bench.calls.settled
+
+
+async def test_exchange_that_may_be_repeated_is_never_in_doubt() -> None:
+    """Release a lost exchange where the vendor takes the same token again."""
+    bench = Bench(failing(CUT_OFF), exchange_consumes=False)
+    reply = await bench.run(exchange_order())
+
+    assert reply.in_doubt is False
+    assert [("ls_1", False)] == bench.calls.settled
+
+
+async def test_exchange_without_room_is_released() -> None:
+    """Release an exchange whose first call found no room: nothing was sent."""
+    bench = Bench(working, quotas=(Quota(QuotaScope.CLIENT, 1, 60.0, "/accounts"),))
+    bench.guard.limiter.try_acquire("/accounts", None, bench.clock.now_s())
+    reply = await bench.run(exchange_order())
+
+    assert isinstance(reply.outcome, Rejected)
+    assert [] == bench.attempts
+    assert [("ls_1", False)] == bench.calls.settled
+
+
+async def test_cancelled_exchange_is_in_doubt() -> None:
+    """Doubt an exchange whose requester went away while it was on the wire."""
+    bench = Bench(hanging)
+    task = asyncio.create_task(bench.desk.execute(exchange_order()))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await bench.desk.close(1.0)
+
+    assert [("ls_1", True)] == bench.calls.settled
+
+
+async def test_lost_vault_does_not_hide_how_an_exchange_ended() -> None:
+    """Answer how an exchange failed although the vault could not be told."""
+    bench = Bench(failing(CUT_OFF))
+    bench.calls.settling_fails = ActorLost("vault")
+    reply = await bench.run(exchange_order())
+
+    assert CUT_OFF is reply.outcome
+    assert reply.in_doubt is True
+
+
+async def test_silent_revocation_is_a_failure() -> None:
+    """Fail a revocation that the provider does not answer, instead of waiting on."""
+
+    async def silent() -> OperationData:
+        await asyncio.Event().wait()
+        return NO_ACCOUNTS
+
+    bench = Bench(silent, call_timeout_s=0.005)
+    with pytest.raises(ProviderFailure) as caught:
+        await bench.desk.revoke("conn_1")
+    await bench.desk.close(1.0)
+
+    assert "TIMEOUT" == caught.value.failure.code
+
+
+async def test_forced_states_are_told_and_logged() -> None:
+    """Hold the circuits by the operator's word, and write the change with its reason."""
+    bench = Bench(working)
+    snapshot = await bench.desk.force("FORCED_OPEN", "maintenance")
+    reply = await bench.run(order_of())
+
+    assert CircuitState.FORCED_OPEN is snapshot.state
+    assert Rejected("forced_open", None) == reply.outcome
+    assert ["operator: maintenance"] == [
+        row.reason for row in bench.log.rows if isinstance(row, CircuitChange)
+    ]
+
+
+async def test_waiting_rows_are_counted_until_drained() -> None:
+    """Tell how many rows the log has not taken yet, and wait for them when drained."""
+    bench = Bench(working)
+    bench.log.gate.clear()
+    await bench.desk.execute(order_of())
+    waiting = await bench.desk.backlog()
+    too_soon = await bench.desk.drain(0.005)
+    bench.log.gate.set()
+    drained = await bench.desk.drain(1.0)
+    left = await bench.desk.backlog()
+    await bench.desk.close(1.0)
+
+    assert ((1, 0), False, True, (0, 0)) == (waiting, too_soon, drained, left)

@@ -1,0 +1,312 @@
+"""The router: failover, lost actors, and what is kept of a request."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from typing import cast
+
+import pytest
+import pytest_asyncio
+
+from actors.health_board import HealthBoard
+from actors.messages import AccountsCall, AttemptOrder, AttemptReply, ExchangeCall
+from actors.outbox import LogOutbox
+from actors.ports import ActorLost, VaultPort
+from actors.router import RouterDesk
+from actors.targets import Target, Targets
+from models import SelectionPolicy
+from orchestrator.domain import (
+    ConnectionAttempt,
+    ConnectionStatus,
+    ErrorClass,
+    ErrorScope,
+    ErrorType,
+    Failure,
+    Operation,
+    OperationRequest,
+    RequestRecord,
+)
+from orchestrator.routing import Candidate, CandidateFacts, PlanOptions, Rejected
+from tests.support.clock import SteppedClock
+from tests.support.orders import NO_ACCOUNTS, RecordingLog, ScriptedProvider, params_of
+
+Act = Callable[[AttemptOrder], Awaitable[AttemptReply]]
+DOWN = Failure(ErrorClass.PROVIDER_DOWN, ErrorScope.PROVIDER, "DOWN", "it is down")
+NEEDS_USER = Failure(ErrorClass.AUTH, ErrorScope.CONNECTION, "LOGIN", "log in again")
+
+
+def answering(outcome: object) -> Act:
+    """Reply with an outcome."""
+
+    async def act(_order: AttemptOrder) -> AttemptReply:
+        return AttemptReply(cast("Failure", outcome), 5.0, 0.0, None)
+
+    return act
+
+
+async def lost(_order: AttemptOrder) -> AttemptReply:
+    """Die."""
+    raise ActorLost("killed")
+
+
+async def hang(_order: AttemptOrder) -> AttemptReply:
+    """Never reply."""
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+class Vault:
+    """What the router itself asks of the vault."""
+
+    def __init__(self) -> None:
+        self.doubted: list[str] = []
+        self.statuses: list[tuple[str, ConnectionStatus]] = []
+
+    async def doubt_exchange(self, link_session_id: str) -> None:
+        """Remember."""
+        self.doubted.append(link_session_id)
+
+    async def set_status(self, connection_id: str, status: ConnectionStatus) -> None:
+        """Remember."""
+        self.statuses.append((connection_id, status))
+
+
+class FixedTargets:
+    """Every request is about the same candidates; `error` is raised instead where it is set."""
+
+    def __init__(self, *providers: str) -> None:
+        self.error: Exception | None = None
+        self.needs_user: frozenset[str] = frozenset()
+        self._providers = providers
+
+    async def of(self, request: OperationRequest, _block_of: object) -> Target:
+        """The target."""
+        if self.error is not None:
+            raise self.error
+        exchange = request.operation is Operation.EXCHANGE_TOKEN
+
+        def call(candidate: Candidate) -> ExchangeCall | AccountsCall:
+            if exchange:
+                return ExchangeCall("space_1", "ls_1", b"sealed")
+            return AccountsCall(str(candidate.connection_id), 1, False, None)
+
+        facts = tuple(
+            CandidateFacts(
+                Candidate(name, None if exchange else f"conn_{name}", "ins_chase"),
+                configured=True,
+                in_region=True,
+                covers_institution=True,
+                linked=True,
+                needs_user=False,
+                block=None,
+            )
+            for name in self._providers
+        )
+        return Target("US", "ins_chase", facts, call, needs_user=self.needs_user)
+
+
+class Bench:
+    """A router with everything around it in reach."""
+
+    def __init__(self, **acts: Act) -> None:
+        self.log = RecordingLog()
+        self.outbox = LogOutbox(self.log)
+        self.vault = Vault()
+        self.targets = FixedTargets(*acts)
+        self.providers = {name: ScriptedProvider(act, name) for name, act in acts.items()}
+        clock = SteppedClock()
+        self.router = RouterDesk(
+            targets=cast(Targets, self.targets),
+            providers=self.providers,
+            board=HealthBoard(self.providers, clock),
+            policy=SelectionPolicy(policy="priority", seed=0),
+            vault=cast(VaultPort, self.vault),
+            outbox=self.outbox,
+            clock=clock,
+            rng=random.Random(0),
+            options=PlanOptions(retry_base_s=0.001, retry_cap_s=0.001),
+            space_hash=lambda space_id: f"hash of {space_id}",
+        )
+
+    @property
+    def attempts(self) -> list[ConnectionAttempt]:
+        """Rows of attempts that the router itself has written."""
+        return [row for row in self.log.rows if isinstance(row, ConnectionAttempt)]
+
+    @property
+    def requests(self) -> list[RequestRecord]:
+        """Rows of requests."""
+        return [row for row in self.log.rows if isinstance(row, RequestRecord)]
+
+
+Make = Callable[..., Bench]
+
+
+@pytest_asyncio.fixture
+async def make() -> AsyncIterator[Make]:
+    """Makes routers, and closes what they send their rows with."""
+    made: list[Bench] = []
+
+    def bench(**acts: Act) -> Bench:
+        made.append(Bench(**acts))
+        return made[-1]
+
+    yield bench
+    for one in made:
+        await one.outbox.close(1.0)
+
+
+def request_for(
+    operation: Operation = Operation.GET_ACCOUNTS, *, deadline_ms: int = 2000
+) -> OperationRequest:
+    """A request of the space's."""
+    return OperationRequest("req_1", operation, params_of(), "US", deadline_ms=deadline_ms)
+
+
+async def test_first_candidate_answers(make: Make) -> None:
+    """Answer from the first candidate, and ask nobody else."""
+    bench = make(plaid=answering(NO_ACCOUNTS), mx=answering(NO_ACCOUNTS))
+    result = await bench.router.execute(request_for())
+
+    assert (True, "plaid", False) == (result.success, result.provider, result.failover_used)
+    assert [] == bench.providers["mx"].orders
+
+
+async def test_orders_tell_the_decision(make: Make) -> None:
+    """Put what was decided into every order, the propensity into the first alone."""
+    bench = make(plaid=answering(DOWN), mx=answering(NO_ACCOUNTS))
+    await bench.router.execute(request_for())
+    (first,), (second,) = (bench.providers[name].orders for name in ("plaid", "mx"))
+
+    assert ("plaid", "mx") == first.candidates == second.eligible
+    assert (1, False, 1.0) == (first.attempt_number, first.failover, first.propensity)
+    assert (2, True, None) == (second.attempt_number, second.failover, second.propensity)
+    assert "hash of space_1" == first.space_hash
+    assert first.attempt_id != second.attempt_id
+
+
+async def test_lost_actor_fails_over_and_has_a_row(make: Make) -> None:
+    """Go on elsewhere when an actor dies mid-call, and write the row that it no longer can."""
+    bench = make(plaid=lost, mx=answering(NO_ACCOUNTS))
+    result = await bench.router.execute(request_for())
+    await bench.outbox.flush(1.0)
+    (row,) = bench.attempts
+
+    assert (True, "mx", True) == (result.success, result.provider, result.failover_used)
+    assert ["ACTOR_LOST", None] == [attempt.error_code for attempt in result.attempts]
+    assert (bench.providers["plaid"].orders[0].attempt_id, "plaid", "network", "ACTOR_LOST") == (
+        row.attempt_id,
+        row.provider,
+        row.outcome,
+        row.error_code,
+    )
+
+
+async def test_late_reply_is_a_deadline_and_has_a_row(make: Make) -> None:
+    """Give up an actor that replies too late within the deadline, and write the attempt's row."""
+    bench = make(plaid=hang)
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    result = await bench.router.execute(request_for(deadline_ms=100))
+    took = loop.time() - started
+    await bench.outbox.flush(1.0)
+
+    assert result.error is not None
+    assert ErrorType.DEADLINE is result.error.type
+    assert took < 0.5
+    assert ["DEADLINE"] == [attempt.error_code for attempt in result.attempts]
+    assert ["DEADLINE"] == [row.error_code for row in bench.attempts]
+
+
+async def test_actor_lost_during_an_exchange_leaves_it_in_doubt(make: Make) -> None:
+    """Doubt an exchange whose actor was lost, in the vault too, and send no other."""
+    bench = make(plaid=lost)
+    result = await bench.router.execute(request_for(Operation.EXCHANGE_TOKEN))
+
+    assert result.error is not None
+    assert ErrorType.IN_DOUBT is result.error.type
+    assert ["ls_1"] == bench.vault.doubted
+    assert 1 == len(bench.providers["plaid"].orders)
+
+
+async def test_late_exchange_is_left_to_its_actor(make: Make) -> None:
+    """Tell a late exchange as in doubt, and leave its settling to the actor that still runs it."""
+    bench = make(plaid=hang)
+    result = await bench.router.execute(request_for(Operation.EXCHANGE_TOKEN, deadline_ms=100))
+
+    assert result.error is not None
+    assert ErrorType.IN_DOUBT is result.error.type
+    assert [] == bench.vault.doubted
+
+
+async def test_lost_vault_is_told_and_kept(make: Make) -> None:
+    """Answer that a part was lost when the request's target cannot be resolved."""
+    bench = make(plaid=answering(NO_ACCOUNTS))
+    bench.targets.error = ActorLost("vault")
+    result = await bench.router.execute(request_for())
+    await bench.outbox.flush(1.0)
+
+    assert result.error is not None
+    assert (ErrorType.NETWORK, "ACTOR_LOST") == (result.error.type, result.error.code)
+    assert ["network"] == [row.outcome for row in bench.requests]
+
+
+async def test_refusal_of_a_guard_costs_nothing(make: Make) -> None:
+    """Pass on from a provider whose own guard refuses, without an attempt, and say why."""
+    bench = make(plaid=answering(Rejected("circuit_open", 30.0)), mx=answering(NO_ACCOUNTS))
+    result = await bench.router.execute(request_for())
+
+    assert ["mx"] == [attempt.provider for attempt in result.attempts]
+    assert result.failover_used is False
+    assert ["circuit_open", None] == [seen.reason for seen in result.decision.candidates]
+
+
+async def test_every_request_has_one_record(make: Make) -> None:
+    """Keep one record of a request, failed or not, with its number of attempts."""
+    bench = make(plaid=answering(DOWN), mx=answering(DOWN))
+    await bench.router.execute(request_for())
+    await bench.outbox.flush(1.0)
+    (record,) = bench.requests
+
+    assert ("req_1", "provider_down", False) == (
+        record.request_id,
+        record.outcome,
+        record.failover,
+    )
+    assert record.attempts >= 2
+
+
+async def test_connection_is_noted_as_needing_its_user(make: Make) -> None:
+    """Note a connection that the institution refuses, once, and as mended when it answers."""
+    bench = make(plaid=answering(NEEDS_USER))
+    await bench.router.execute(request_for())
+    bench.targets.needs_user = frozenset({"conn_plaid"})
+    await bench.router.execute(request_for())
+    mended = make(plaid=answering(NO_ACCOUNTS))
+    mended.targets.needs_user = frozenset({"conn_plaid"})
+    await mended.router.execute(request_for())
+
+    assert [("conn_plaid", ConnectionStatus.NEEDS_USER)] == bench.vault.statuses
+    assert [("conn_plaid", ConnectionStatus.ACTIVE)] == mended.vault.statuses
+
+
+async def test_stale_answer_does_not_mend_a_connection(make: Make) -> None:
+    """Leave a connection as needing its user when it answers with old data."""
+    bench = make(plaid=answering(replace(NO_ACCOUNTS, stale=True)))
+    bench.targets.needs_user = frozenset({"conn_plaid"})
+    await bench.router.execute(request_for())
+
+    assert [] == bench.vault.statuses
+
+
+@pytest.mark.parametrize("failure", [DOWN, NEEDS_USER])
+async def test_error_is_that_of_the_last_attempt(make: Make, failure: Failure) -> None:
+    """Tell the caller the last attempt's error, and who gave it."""
+    bench = make(plaid=answering(DOWN), mx=answering(failure))
+    result = await bench.router.execute(request_for())
+
+    assert result.error is not None
+    assert failure.code == result.error.code
+    assert result.error.provider in {"plaid", "mx"}
+    assert result.provider is None

@@ -1,0 +1,125 @@
+"""Everything behind the edges, when a part of it is away or late."""
+
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from actors.ports import ActorLost
+from actors.router_actor import assemble_service
+from actors.service import RouterService
+from actors.vault import VaultDesk
+from orchestrator.attempt_log import LogStats
+from orchestrator.domain import (
+    ErrorType,
+    Json,
+    QueryRefused,
+    RequestRefused,
+)
+from orchestrator.settings import load_settings
+from orchestrator.vault import VaultStore, vault_url
+from tests.support.orders import RecordingLog
+
+ATTEMPT: dict[str, Json] = {"attemptId": "a1"}
+
+
+class Log(RecordingLog):
+    """A log that tells a request's stories in turn, or is away."""
+
+    def __init__(self, stories: Sequence[dict[str, Json] | None] = ()) -> None:
+        super().__init__()
+        self.away: Exception | None = None
+        self._stories = list(stories)
+
+    async def stats(self) -> LogStats:
+        """Be away, or empty."""
+        if self.away is not None:
+            raise self.away
+        return await super().stats()
+
+    async def story(self, request_id: str) -> dict[str, Json] | None:
+        """The next story; the last one again and again."""
+        return self._stories.pop(0) if len(self._stories) > 1 else self._stories[0]
+
+    async def query(self, sql: str) -> list[Json]:
+        """Be away, or empty."""
+        if self.away is not None:
+            raise self.away
+        return []
+
+
+class _Vault(VaultDesk):
+    def __init__(self) -> None:
+        """Have no store: every question is one too many."""
+
+    async def connections(self, space_id: str) -> None:  # type: ignore[override]
+        """Be gone."""
+        raise ActorLost("vault")
+
+
+@pytest_asyncio.fixture
+async def vault(tmp_path: Path) -> AsyncIterator[VaultDesk]:
+    """An empty vault."""
+    desk = VaultDesk(lambda: VaultStore(vault_url(tmp_path)))
+    yield desk
+    await desk.close()
+
+
+def _service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vault: VaultDesk, log: Log
+) -> RouterService:
+    monkeypatch.setenv("ORCHESTRATOR_DATA_DIR", str(tmp_path))
+    return assemble_service(load_settings(), {}, vault, log)
+
+
+def _story(*rows: dict[str, Json]) -> dict[str, Json]:
+    return {"requestId": "r", "request": {"attempts": [ATTEMPT]}, "attempts": list(rows)}
+
+
+async def test_story_waits_for_the_rows_of_its_attempts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vault: VaultDesk
+) -> None:
+    """Tell a request's story once the rows of its attempts have come from the other processes."""
+    service = _service(tmp_path, monkeypatch, vault, Log([_story(), _story(ATTEMPT)]))
+
+    assert _story(ATTEMPT) == await service.story("r")
+
+
+async def test_unknown_story_is_told_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vault: VaultDesk
+) -> None:
+    """Wait for nothing where the log knows nothing of a request."""
+    service = _service(tmp_path, monkeypatch, vault, Log([None, _story(ATTEMPT)]))
+
+    assert await service.story("r") is None
+
+
+@pytest.mark.parametrize(
+    ("away", "error_type"),
+    [(ActorLost("log"), ErrorType.NETWORK), (QueryRefused("one SELECT"), ErrorType.VALIDATION)],
+)
+async def test_trouble_of_the_log_is_a_refusal(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    vault: VaultDesk,
+    away: Exception,
+    error_type: ErrorType,
+) -> None:
+    """Refuse what cannot be answered without the log, or what may not be asked of it."""
+    log = Log()
+    log.away = away
+    service = _service(tmp_path, monkeypatch, vault, log)
+    with pytest.raises(RequestRefused) as caught:
+        await service.attempts("select 1")
+
+    assert error_type is caught.value.error.type
+
+
+async def test_lost_vault_is_a_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuse a listing that the vault cannot be asked for."""
+    service = _service(tmp_path, monkeypatch, _Vault(), Log())
+    with pytest.raises(RequestRefused) as caught:
+        await service.connections("s")
+
+    assert "ACTOR_LOST" == caught.value.error.code
