@@ -1,6 +1,9 @@
 """What a provider's actor is put together from, out of its own process's settings."""
 
 import random
+from dataclasses import dataclass
+
+import httpx
 
 from actors.installation import cipher_of, keys_of
 from actors.messages import AttemptOrder, AttemptReply
@@ -13,6 +16,7 @@ from actors.remote import RemoteLog, RemoteVault
 from orchestrator.catalogue import Catalogue
 from orchestrator.domain import Clock, ConfigurationError, SystemClock, from_unix
 from orchestrator.providers.http import client_for
+from orchestrator.providers.protocol import FinancialProvider
 from orchestrator.providers.registry import REGISTRY, AdapterConfig, adapter_of
 from orchestrator.resilience import (
     BreakerOptions,
@@ -25,7 +29,7 @@ from orchestrator.resilience import (
 from orchestrator.settings import Settings, load_settings
 from orchestrator.telemetry import configure_logging
 
-__all__ = ["ProviderActor", "assemble_provider"]
+__all__ = ["ProviderActor", "Vendor", "assemble_provider", "reach_vendor"]
 
 
 class ProviderActor:
@@ -67,6 +71,44 @@ class ProviderActor:
         return await self._desk.drain(timeout_s)
 
 
+@dataclass(frozen=True, slots=True)
+class Vendor:
+    """One vendor as these settings reach it. Nothing is connected before the first call."""
+
+    provider: FinancialProvider
+    client: httpx.AsyncClient
+    quotas: tuple[Quota, ...]
+    exchange_consumes: bool
+
+
+def reach_vendor(settings: Settings, name: str, clock: Clock) -> Vendor:
+    """A provider's adapter over an HTTP client of its own.
+
+    Raises:
+        ConfigurationError: it has no adapter, or its address or an option is not usable.
+
+    """
+    spec = REGISTRY[name]
+    adapter = adapter_of(spec)
+    if adapter is None:
+        raise ConfigurationError(f"{spec.title} has no adapter yet")
+    keys = keys_of(settings, spec)
+    config = AdapterConfig(
+        environment=keys.environment,
+        base_url=keys.base_url or adapter.base_urls[keys.environment],
+        keys=keys.reveal(),
+        options=settings.policies.providers[name].options,  # type: ignore[index]
+        now=lambda: from_unix(clock.unix_s()),
+    )
+    client = client_for(config.base_url, max_connections=settings.policies.requests.max_in_flight)
+    return Vendor(
+        adapter.build(adapter.vendor_http(client, config), config),
+        client,
+        adapter.quotas[keys.environment],
+        adapter.exchange_consumes,
+    )
+
+
 def assemble_provider(
     settings: Settings,
     name: str,
@@ -88,29 +130,16 @@ def assemble_provider(
         ConfigurationError: it is unknown, has no adapter, or its address is not usable.
 
     """
-    spec = REGISTRY[name]
-    adapter = adapter_of(spec)
-    if adapter is None:
-        raise ConfigurationError(f"{spec.title} has no adapter yet")
     clock = clock or SystemClock()
-    keys = keys_of(settings, spec)
+    vendor = reach_vendor(settings, name, clock)
     section = settings.policies.providers[name]  # type: ignore[index]
-    config = AdapterConfig(
-        environment=keys.environment,
-        base_url=keys.base_url or adapter.base_urls[keys.environment],
-        keys=keys.reveal(),
-        options=section.options,
-        now=lambda: from_unix(clock.unix_s()),
-    )
     requests = settings.policies.requests
-    client = client_for(config.base_url, max_connections=requests.max_in_flight)
     public_url = settings.environment.public_url
     breaker = settings.policies.breaker
-    quotas = adapter.quotas[keys.environment]
     return ProviderDesk(
         ProviderCalls(
             name,
-            adapter.build(adapter.vendor_http(client, config), config),
+            vendor.provider,
             vault=vault,
             cipher=cipher_of(settings),
             catalogue=Catalogue.load(),
@@ -125,17 +154,19 @@ def assemble_provider(
                     success_threshold=breaker.success_threshold,
                     timeout_s=breaker.timeout_ms / 1000,
                 ),
-                probes_refused_keys=spec.probes_refused_keys,
+                probes_refused_keys=REGISTRY[name].probes_refused_keys,
             ),
-            RateLimiter(_scaled(quotas, section.limits.scale), enabled=section.limits.enabled),
+            RateLimiter(
+                _scaled(vendor.quotas, section.limits.scale), enabled=section.limits.enabled
+            ),
             max_in_flight=requests.max_in_flight,
         ),
         LogOutbox(log),
         clock=clock,
         rng=random.Random(settings.environment.seed),  # noqa: S311  jitter, not a secret
-        exchange_consumes=adapter.exchange_consumes,
+        exchange_consumes=vendor.exchange_consumes,
         call_timeout_s=requests.call_timeout_ms / 1000,
-        close_client=client.aclose,
+        close_client=vendor.client.aclose,
     )
 
 

@@ -17,13 +17,13 @@ from actors.router_candidates import CandidateBook
 from actors.service import RouterService
 from actors.targets import Targets
 from models import ActiveModelWatch, ModelRegistry, SelectionPolicy
+from orchestrator.access import Access
 from orchestrator.catalogue import Catalogue
 from orchestrator.domain import Clock, Json, OperationRequest, OperationResult, SystemClock
 from orchestrator.providers.registry import REGISTRY
 from orchestrator.routing import PlanOptions
 from orchestrator.settings import Settings, load_settings
 from orchestrator.telemetry import configure_logging
-from orchestrator.web.access import Access
 
 __all__ = ["RouterActor", "assemble_service", "open_service"]
 

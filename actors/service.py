@@ -15,6 +15,7 @@ from actors.outbox import LogOutbox
 from actors.ports import ActorLost, AttemptLogPort, ProviderPort, VaultPort
 from actors.stats import stats_document
 from models import ModelRegistry, ModelUnusable
+from orchestrator.access import Access
 from orchestrator.catalogue import Catalogue
 from orchestrator.domain import (
     Clock,
@@ -33,7 +34,6 @@ from orchestrator.domain import (
 )
 from orchestrator.intake import Intake
 from orchestrator.vault import ConnectionRecord
-from orchestrator.web.access import Access
 
 __all__ = ["RouterService"]
 

@@ -54,10 +54,9 @@ def check() -> None:
     """Validate the settings; exits 1 with one sentence where something is wrong."""
     settings = load_settings()
     from actors.installation import configured_providers  # noqa: PLC0415  as above
-    from orchestrator.web.access import Access  # noqa: PLC0415  as above
+    from actors.preflight import check_installation  # noqa: PLC0415  as above
 
-    access = Access(settings.api_key_texts(), settings.admin_key_texts())
-    access.check_bind(settings.environment.host)
+    check_installation(settings, http=True)
     names = ", ".join(configured_providers(settings)) or "none, so the sandbox would be used"
     output.print(f"settings are valid; configured providers: {names}", highlight=False)
 

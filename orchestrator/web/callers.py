@@ -4,7 +4,8 @@ from typing import cast
 
 from fastapi import Request
 
-from .access import Caller
+from orchestrator.access import Caller
+
 from .service import Service
 
 __all__ = ["admin_of", "caller_of", "service_of"]

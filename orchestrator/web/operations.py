@@ -9,6 +9,7 @@ import structlog
 from fastapi import APIRouter, Header, Request, Response
 from pydantic import BaseModel
 
+from orchestrator.access import Caller
 from orchestrator.domain import (
     DEFAULT_DEADLINE_MS,
     CreateLinkParams,
@@ -27,7 +28,6 @@ from orchestrator.domain import (
 )
 from orchestrator.intake import DEFAULT_REGION, new_request_id, operation_named, refused_field
 
-from .access import Caller
 from .bodies import BatchBody, OperationBody, read_json_object
 from .callers import caller_of, service_of
 from .problem import internal_body, problem, problem_body, status_of

@@ -3,10 +3,9 @@
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
+from orchestrator.access import Access
 from orchestrator.domain import Json, OperationRequest, OperationResult
 from orchestrator.intake import Intake
-
-from .access import Access
 
 __all__ = ["OpenService", "Service"]
 

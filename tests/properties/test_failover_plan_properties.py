@@ -64,7 +64,7 @@ class Model:
     options: PlanOptions
     candidates: int
     now: float = STARTED_AT
-    paused_s: float = 0.0
+    idle_s: float = 0.0
     sent: list[tuple[Candidate, StepOutcome]] = field(default_factory=list)
     retries: int = 0
     panics: int = 0
@@ -107,7 +107,7 @@ class Model:
         assert left_s >= TOO_SHORT_S - CLOSE
         assert len(self.sent) + 1 == step.attempt_number
         assert (step.timeout_s < self.options.attempt_timeout_s) == step.deadline_cuts
-        assert 0.0 <= step.waited_s <= self.paused_s + CLOSE
+        assert 0.0 <= step.waited_s <= self.idle_s + CLOSE
         if candidate in self.untried:
             self.untried.remove(candidate)
             assert not step.panic
@@ -245,13 +245,14 @@ def test_a_plan_keeps_the_contract_and_ends(
         if isinstance(step, Pause):
             model.check_pause(step)
             model.now += step.wait_s + late_s
-            model.paused_s += step.wait_s + late_s
+            model.idle_s += step.wait_s + late_s
             continue
         model.check_dispatch(step)
         outcome = data.draw(outcomes)
         sent = not isinstance(outcome, Rejected)
         took_ratio = data.draw(st.sampled_from([0.0, 0.1, 1.0])) if sent else 0.0
         model.now += step.timeout_s * took_ratio + late_s
+        model.idle_s += 0.0 if sent else late_s
         model.hear(step, outcome)
         plan.record(outcome, model.now, unit_random=data.draw(st.sampled_from([0.0, 0.5, 1.0])))
     raise AssertionError("the plan does not end")

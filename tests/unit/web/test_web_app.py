@@ -6,6 +6,7 @@ from typing import cast
 
 import httpx
 
+from orchestrator.access import Access
 from orchestrator.domain import (
     AccountsData,
     DecisionSummary,
@@ -15,7 +16,6 @@ from orchestrator.domain import (
 )
 from orchestrator.intake import Intake
 from orchestrator.vault import VaultCipher
-from orchestrator.web.access import Access
 from orchestrator.web.app import create_app
 from orchestrator.web.service import Service
 from tests.support.orders import NO_ACCOUNTS

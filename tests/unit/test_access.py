@@ -2,8 +2,8 @@
 
 import pytest
 
+from orchestrator.access import Access
 from orchestrator.domain import ConfigurationError, ErrorType, RequestRefused
-from orchestrator.web.access import Access
 
 OPEN = Access((), ())
 KEYED = Access(("plain", "bound:space_1|space_2"), ("admin",))

@@ -1,0 +1,38 @@
+"""What can be known to be wrong before anything is started."""
+
+from actors.folders import check_same_folder
+from actors.installation import cipher_of, configured_providers
+from actors.provider_actor import reach_vendor
+from models import POLICIES
+from orchestrator.access import Access
+from orchestrator.catalogue import Catalogue
+from orchestrator.domain import ConfigurationError, SystemClock
+from orchestrator.settings import Settings
+
+__all__ = ["check_installation"]
+
+
+def check_installation(settings: Settings, *, http: bool) -> None:
+    """Refuse settings that an actor would stumble over later.
+
+    Args:
+        settings: of this process.
+        http: whether the server is going to listen.
+
+    Raises:
+        ConfigurationError: one sentence that says what to mend.
+
+    """
+    check_same_folder()
+    access = Access(settings.api_key_texts(), settings.admin_key_texts())
+    if http:
+        access.check_bind(settings.environment.host)
+    policy = settings.policies.selection.policy
+    if policy not in POLICIES:
+        raise ConfigurationError(
+            f"selection.policy is {policy!r}: there are {', '.join(sorted(POLICIES))}"
+        )
+    cipher_of(settings)
+    Catalogue.load()
+    for name in configured_providers(settings):
+        reach_vendor(settings, name, SystemClock())
