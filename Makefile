@@ -24,7 +24,7 @@ demo: $(STAMP) ## tell the story in a minute, on a system of its own
 	@exec $(BIN)/orchestrator demo
 
 test: $(STAMP) ## run all tests: first those without Ray, then those with it
-	@$(BIN)/python -m pytest -q -m "not ray"
+	@$(BIN)/python -m pytest -q -m "not ray" -n 2
 	@$(BIN)/python -m pytest -q -m ray
 
 check: $(STAMP) ## lint, format, strict types, import rules, docstrings, spelling
@@ -36,7 +36,7 @@ check: $(STAMP) ## lint, format, strict types, import rules, docstrings, spellin
 	@$(BIN)/codespell README.md CHANGELOG.md CONTRIBUTING.md docs orchestrator actors models sandbox tests
 
 coverage: $(STAMP) ## tests without Ray, with a floor of 90 % over the pure core
-	@$(BIN)/python -m pytest -q -m "not ray" --cov --cov-report=term
+	@$(BIN)/python -m pytest -q -m "not ray" -n 2 --cov --cov-report=term
 
 format: $(STAMP) ## format and mend what can be mended
 	@$(BIN)/ruff check --fix .

@@ -34,12 +34,9 @@ def test_the_last_attempts_error_is_told() -> None:
     attempt(plan, failure("network", code="RESET"))
     attempt(plan, failure("provider_down", "institution", code="BANK"))
 
-    assert (
-        OperationError(
-            ErrorType.PROVIDER_DOWN, "BANK", "made for a test", "mx", ErrorScope.INSTITUTION
-        )
-        == error_of(plan)
-    )
+    assert OperationError(
+        ErrorType.PROVIDER_DOWN, "BANK", "made for a test", "mx", ErrorScope.INSTITUTION
+    ) == error_of(plan)
 
 
 def test_the_deadline_is_told_when_it_is_reached() -> None:

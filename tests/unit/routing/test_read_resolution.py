@@ -59,7 +59,11 @@ def test_the_spaces_only_institution_needs_no_name() -> None:
     """With nothing named, the one institution there is, is meant."""
     found = resolved(MX, PLAID)
 
-    assert ("US", "ins_chase", ["con_p", "con_m"]) == (found.region, found.institution_id, ids(found))
+    assert ("US", "ins_chase", ["con_p", "con_m"]) == (
+        found.region,
+        found.institution_id,
+        ids(found),
+    )
 
 
 def test_only_connections_of_the_same_login_can_take_over() -> None:
