@@ -1,16 +1,12 @@
 """One provider's four operations: our ids in, the vendor's words out, and back again.
 
-The only place that opens a credential. It knows the vault and the adapter, and neither breaker nor
-limiter.
+It knows the vault and the adapter, and neither breaker nor limiter.
 """
 
-import hashlib
 import json
-from collections import OrderedDict
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Final
 from uuid import uuid4
+
+import structlog
 
 from actors.attempt_failures import wrongly_empty
 from actors.exchange_start import not_started
@@ -22,26 +18,21 @@ from actors.messages import (
     NotAttempted,
     TransactionsCall,
 )
+from actors.opened_connections import OpenedConnection, OpenedConnections
+from actors.our_records import our_account, our_transaction, our_transaction_id
 from actors.ports import VaultPort
-from actors.shown_before import ShownBefore
 from orchestrator.catalogue import Catalogue
 from orchestrator.domain import (
-    Account,
     AccountsData,
     Clock,
     Credential,
-    ErrorClass,
-    ErrorScope,
     ExchangeData,
-    Failure,
     LinkData,
-    ProviderAccount,
     ProviderFailure,
-    Transaction,
     TransactionsData,
     from_unix,
 )
-from orchestrator.identity import AccountKey, Cursor
+from orchestrator.identity import Cursor
 from orchestrator.providers.attempt_trace import current_attempt
 from orchestrator.providers.protocol import (
     AccountsRead,
@@ -56,34 +47,7 @@ from orchestrator.vault import ExchangeStarted, LinkSession, NewConnection, Vaul
 
 __all__ = ["ProviderCalls"]
 
-_CACHED_CONNECTIONS: Final = 10_000
-
-
-@dataclass(slots=True)
-class _Opened:
-    """A connection's credential in clear and the accounts known behind it."""
-
-    version: int
-    credential: Credential
-    account_ids: dict[str, str]
-    shown: ShownBefore = field(default_factory=ShownBefore)
-
-
-def _other_login() -> ProviderFailure:
-    return ProviderFailure(
-        Failure(
-            error_class=ErrorClass.VALIDATION,
-            scope=ErrorScope.REQUEST,
-            code="OTHER_LOGIN",
-            message="this connection shows another login than the one asked for",
-            elsewhere=True,
-        )
-    )
-
-
-def _transaction_id(space_hash: str, provider: str, provider_transaction_id: str) -> str:
-    text = f"{space_hash}\n{provider}\n{provider_transaction_id}"
-    return f"txn_{hashlib.sha256(text.encode()).hexdigest()[:32]}"
+_log = structlog.get_logger("provider")
 
 
 class ProviderCalls:
@@ -118,7 +82,7 @@ class ProviderCalls:
         self._catalogue = catalogue
         self._clock = clock
         self._webhook_url = webhook_url
-        self._opened: OrderedDict[str, _Opened] = OrderedDict()
+        self._opened = OpenedConnections(vault, cipher, clock)
 
     async def create_link(self, order: AttemptOrder, call: LinkCall) -> LinkData:
         """Make a link session and keep it.
@@ -129,7 +93,7 @@ class ProviderCalls:
         """
         repair = None
         if call.repairs is not None:
-            repair = (await self._open(call.repairs, version=None)).credential
+            repair = (await self._opened.open(call.repairs)).credential
         link_session_id = f"ls_{uuid4().hex}"
         provider_institution_id = self._vendor_institution(call.institution_id)
         trace = current_attempt.get()
@@ -221,7 +185,7 @@ class ProviderCalls:
                 created_at=self._clock.unix_s(),
             ),
         )
-        self._opened.pop(record.connection_id, None)
+        self._opened.forget(record.connection_id)
         return ExchangeData(
             connection_id=record.connection_id,
             provider=self._provider,
@@ -243,16 +207,22 @@ class ProviderCalls:
             ProviderFailure: the vendor's, or `OTHER_LOGIN`.
 
         """
-        opened = await self._open(call.connection_id, call.credential_version)
+        opened = await self._opened.open(call.connection_id, call.credential_version)
         read = await self._adapter.get_accounts(
             AccountsRequest(opened.credential, allow_stale=call.allow_stale)
         )
         self._check_accounts(opened, read)
-        await self._match(call.connection_id, opened, read.accounts)
-        _check_login(opened, call.sibling_account_ids)
+        await self._opened.match(opened, read.accounts)
+        opened.check_login(call.sibling_account_ids)
         return AccountsData(
             accounts=tuple(
-                self._account(order, call.connection_id, opened, account)
+                our_account(
+                    account,
+                    opened.account_ids[account.provider_account_id],
+                    provider=self._provider,
+                    connection_id=call.connection_id,
+                    institution_id=order.institution_id or "",
+                )
                 for account in read.accounts
             ),
             as_of=read.as_of or from_unix(self._clock.unix_s()),
@@ -268,14 +238,14 @@ class ProviderCalls:
             ProviderFailure: the vendor's, or `OTHER_LOGIN`.
 
         """
-        opened = await self._open(call.connection_id, call.credential_version)
+        opened = await self._opened.open(call.connection_id, call.credential_version)
         provider_account_id = None
         if call.account_id is not None or call.sibling_account_ids is not None:
             if not opened.account_ids:
                 await self._read_accounts(call, opened)
-            _check_login(opened, call.sibling_account_ids)
+            opened.check_login(call.sibling_account_ids)
         if call.account_id is not None:
-            provider_account_id = _vendor_account(opened, call.account_id)
+            provider_account_id = opened.provider_account_id(call.account_id)
         read = await self._adapter.sync_transactions(
             TransactionsRequest(
                 credential=opened.credential,
@@ -291,10 +261,10 @@ class ProviderCalls:
         self._check_movements(opened, call, read)
         if any(t.provider_account_id not in opened.account_ids for t in read.transactions):
             await self._read_accounts(call, opened)
-
-        def our_id(provider_transaction_id: str) -> str:
-            return _transaction_id(order.space_hash, self._provider, provider_transaction_id)
-
+        unknown = sum(t.provider_account_id not in opened.account_ids for t in read.transactions)
+        if unknown:
+            # An account that the vendor no longer lists has no id of ours to tell them under.
+            _log.warning("movements_of_unlisted_accounts", provider=self._provider, rows=unknown)
         cursor = Cursor(
             space_id=call.space_id,
             provider=self._provider,
@@ -305,29 +275,18 @@ class ProviderCalls:
         )
         return TransactionsData(
             transactions=tuple(
-                Transaction(
-                    transaction_id=our_id(row.provider_transaction_id),
-                    account_id=opened.account_ids[row.provider_account_id],
+                our_transaction(
+                    row,
+                    opened.account_ids[row.provider_account_id],
                     provider=self._provider,
-                    provider_transaction_id=row.provider_transaction_id,
-                    date=row.date,
-                    posted_at=row.posted_at,
-                    authorized_date=row.authorized_date,
-                    amount=row.amount,
-                    direction=row.direction,
-                    currency=row.currency,
-                    description=row.description,
-                    merchant_name=row.merchant_name,
-                    category=row.category,
-                    pending=row.pending,
-                    replaces_transaction_id=None
-                    if row.replaces_provider_transaction_id is None
-                    else our_id(row.replaces_provider_transaction_id),
+                    space_hash=order.space_hash,
                 )
                 for row in read.transactions
                 if row.provider_account_id in opened.account_ids
             ),
-            removed=tuple(our_id(gone) for gone in read.removed),
+            removed=tuple(
+                our_transaction_id(order.space_hash, self._provider, gone) for gone in read.removed
+            ),
             next_cursor=cursor.encode(self._cipher.mac),
             has_more=read.has_more,
             stale=read.stale,
@@ -340,41 +299,18 @@ class ProviderCalls:
             ProviderFailure: the vendor's.
 
         """
-        opened = await self._open(connection_id, version=None)
+        opened = await self._opened.open(connection_id)
         await self._adapter.revoke(opened.credential)
-        self._opened.pop(connection_id, None)
+        self._opened.forget(connection_id)
 
-    async def _open(self, connection_id: str, version: int | None) -> _Opened:
-        known = self._opened.get(connection_id)
-        if known is not None and known.version == version:
-            self._opened.move_to_end(connection_id)
-            return known
-        sealed = await self._vault.credential(connection_id)
-        if sealed is None:
-            raise ProviderFailure(
-                Failure(
-                    error_class=ErrorClass.VALIDATION,
-                    scope=ErrorScope.CONNECTION,
-                    code="CONNECTION_GONE",
-                    message="this connection was deleted while it was being read",
-                    sent=False,
-                )
-            )
-        clear = json.loads(self._cipher.open(sealed.sealed, associated=connection_id))
-        opened = _Opened(sealed.version, Credential(clear), dict(sealed.account_ids))
-        self._opened[connection_id] = opened
-        while len(self._opened) > _CACHED_CONNECTIONS:
-            self._opened.popitem(last=False)
-        return opened
-
-    async def _read_accounts(self, call: TransactionsCall, opened: _Opened) -> None:
+    async def _read_accounts(self, call: TransactionsCall, opened: OpenedConnection) -> None:
         read = await self._adapter.get_accounts(
             AccountsRequest(opened.credential, allow_stale=call.allow_stale)
         )
         self._check_accounts(opened, read)
-        await self._match(call.connection_id, opened, read.accounts)
+        await self._opened.match(opened, read.accounts)
 
-    def _check_accounts(self, opened: _Opened, read: AccountsRead) -> None:
+    def _check_accounts(self, opened: OpenedConnection, read: AccountsRead) -> None:
         if read.stale:
             return
         if opened.shown.doubts_accounts(
@@ -383,7 +319,7 @@ class ProviderCalls:
             raise ProviderFailure(wrongly_empty("accounts"))
 
     def _check_movements(
-        self, opened: _Opened, call: TransactionsCall, read: TransactionsRead
+        self, opened: OpenedConnection, call: TransactionsCall, read: TransactionsRead
     ) -> None:
         # After a cursor, nothing new is what mostly happens.
         if read.stale or call.provider_cursor is not None:
@@ -396,36 +332,6 @@ class ProviderCalls:
             now=self._clock.now_s(),
         ):
             raise ProviderFailure(wrongly_empty("movements"))
-
-    async def _match(
-        self, connection_id: str, opened: _Opened, accounts: Iterable[ProviderAccount]
-    ) -> None:
-        keys = tuple(
-            AccountKey(a.provider_account_id, a.type, a.currency, a.mask) for a in accounts
-        )
-        if any(key.provider_account_id not in opened.account_ids for key in keys):
-            opened.account_ids.update(
-                await self._vault.match_accounts(connection_id, keys, self._clock.unix_s())
-            )
-
-    def _account(
-        self, order: AttemptOrder, connection_id: str, opened: _Opened, account: ProviderAccount
-    ) -> Account:
-        return Account(
-            account_id=opened.account_ids[account.provider_account_id],
-            institution_id=order.institution_id or "",
-            name=account.name,
-            official_name=account.official_name,
-            mask=account.mask,
-            type=account.type,
-            subtype=account.subtype,
-            currency=account.currency,
-            balances=account.balances,
-            as_of=account.as_of,
-            provider=self._provider,
-            connection_id=connection_id,
-            provider_account_id=account.provider_account_id,
-        )
 
     def _end_user_id(self, space_id: str) -> str:
         return f"user_{self._cipher.mac(f'end-user:{space_id}'.encode())[:32]}"
@@ -440,15 +346,3 @@ class ProviderCalls:
         if known is not None:
             return known.institution_id
         return f"{self._provider}:{provider_institution_id or 'unknown'}"
-
-
-def _check_login(opened: _Opened, siblings: frozenset[str] | None) -> None:
-    if siblings is not None and siblings.isdisjoint(opened.account_ids.values()):
-        raise _other_login()
-
-
-def _vendor_account(opened: _Opened, account_id: str) -> str:
-    for provider_account_id, ours in opened.account_ids.items():
-        if ours == account_id:
-            return provider_account_id
-    raise _other_login()

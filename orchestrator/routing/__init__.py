@@ -4,6 +4,7 @@ from .eligibility import Block, Candidate, CandidateFacts, ineligibility
 from .plan import FailoverPlan
 from .resolution import LinkedConnection, ReadTarget, Resolution, resolve_read
 from .steps import (
+    OTHER_LOGIN,
     Dispatch,
     Finish,
     Pause,
@@ -14,6 +15,7 @@ from .steps import (
 )
 
 __all__ = [
+    "OTHER_LOGIN",
     "Block",
     "Candidate",
     "CandidateFacts",

@@ -22,7 +22,7 @@ from orchestrator.domain import (
 from orchestrator.resilience import jittered_backoff_s
 
 from .eligibility import Block, Candidate
-from .steps import Dispatch, Finish, Pause, PlanOptions, Rejected, StepOutcome, Success
+from .steps import OTHER_LOGIN, Dispatch, Finish, Pause, PlanOptions, Rejected, StepOutcome, Success
 
 __all__ = ["FailoverPlan"]
 
@@ -123,7 +123,9 @@ class FailoverPlan:
         if isinstance(outcome, Success):
             self._finish = Finish(None)
             return
-        self._last = (dispatched.candidate, outcome)
+        if self._last is None or outcome.code != OTHER_LOGIN:
+            # That a stand-in shows another login says nothing about why it was needed.
+            self._last = (dispatched.candidate, outcome)
         # Who failed and told no time may be tried again at once.
         at_once = 0.0 if outcome.retryable else None
         self._note_ready(dispatched.candidate, outcome.retry_after_s or at_once, now)

@@ -9,6 +9,7 @@ from orchestrator.domain import Failure, IneligibilityReason, Operation, Operati
 from .eligibility import Candidate
 
 __all__ = [
+    "OTHER_LOGIN",
     "Dispatch",
     "Finish",
     "Pause",
@@ -18,6 +19,9 @@ __all__ = [
     "Succeeded",
     "Success",
 ]
+
+OTHER_LOGIN: Final = "OTHER_LOGIN"
+"""Code of a stand-in that turned out to show another login than the one asked for."""
 
 
 @dataclass(frozen=True, slots=True)

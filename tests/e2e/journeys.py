@@ -35,11 +35,8 @@ class Caller:
         ).json()
         assert made["provider"] == provider, made
         data = made["data"]
-        handle = (
-            {"linkToken": data["linkToken"]} if data["linkToken"] else {"linkUrl": data["linkUrl"]}
-        )
         done = self.sandbox.post(
-            "/_control/complete", json={**handle, "institutionId": institution}
+            "/_control/complete", json={"linkSessionId": data["linkSessionId"]}
         ).json()
         exchanged = self.operate(
             "exchangeToken",

@@ -16,7 +16,7 @@ from routing_builders import (
 )
 
 from orchestrator.domain import ErrorScope, ErrorType, IneligibilityReason, OperationError
-from orchestrator.routing import Candidate, FailoverPlan, PlanOptions, Rejected
+from orchestrator.routing import OTHER_LOGIN, Candidate, FailoverPlan, PlanOptions, Rejected
 
 NO_RETRY = PlanOptions(same_provider_retry=False)
 
@@ -141,3 +141,12 @@ def test_a_failure_after_the_last_retry_is_told_in_full() -> None:
     attempt(plan, failure("network", code="RESET"))
 
     assert error_of(plan).code == "RESET"
+
+
+def test_a_stand_in_of_another_login_does_not_hide_why_it_was_needed() -> None:
+    """The first provider's outage is told, not that the backup turned out to be somebody else's."""
+    plan = plan_of(PLAID, MX, options=NO_RETRY)
+    attempt(plan, failure("provider_down", "provider", code="OUTAGE"))
+    attempt(plan, failure("validation", "request", code=OTHER_LOGIN, elsewhere=True))
+
+    assert "OUTAGE" == error_of(plan).code
