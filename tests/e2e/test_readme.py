@@ -15,43 +15,85 @@ from tests.support.serving import Serving
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-NOT_RUN = {"text", "mermaid"}
-_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+RUN = {"bash", "python"}
+SHOWN = {"text", "mermaid"}
+"""Pictures and transcripts; a text right after a python block is its output, and compared."""
+COMPARED = {"success", "operation", "provider", "failoverUsed", "outcome", "eligible", "reason"}
+"""Names whose values are part of the story; of all others only the type is."""
+_FENCE = re.compile(r"^\s*(`{3,}|~{3,})(.*)$")
 
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block and the line it begins at."""
+    """A fenced block, and the line of its opening fence. `language` is all that stands on it."""
 
     language: str
     text: str
     line: int
 
 
-def blocks() -> Iterator[Block]:
-    """All fenced blocks in order."""
-    for found in _BLOCK.finditer(README):
-        yield Block(found[1], found[2], README[: found.start()].count("\n") + 1)
+def blocks(markdown: str = README) -> Iterator[Block]:
+    """All fenced blocks in order, however they are fenced and indented."""
+    opened: tuple[str, str, int] | None = None
+    lines: list[str] = []
+    for number, line in enumerate(markdown.splitlines(), start=1):
+        found = _FENCE.match(line)
+        if opened is None:
+            if found:
+                opened, lines = (found[1], found[2].strip(), number), []
+        elif found and found[1].startswith(opened[0]) and not found[2].strip():
+            yield Block(opened[1], "".join(f"{inner}\n" for inner in lines), opened[2])
+            opened = None
+        else:
+            lines.append(line)
+    assert opened is None, f"line {opened[2]}: the block is not closed"
 
 
-def shape(value: Any, expected: Any, place: str = "answer") -> None:
-    """Fail where an answer has other keys or other types than the README shows."""
-    if isinstance(expected, dict):
-        assert isinstance(value, dict), place
-        assert set(expected) == set(value), place
-        for key, inner in expected.items():
-            shape(value[key], inner, f"{place}.{key}")
-    elif isinstance(expected, list):
-        assert isinstance(value, list), place
-        if expected:
-            assert value, f"{place} is empty"
-            shape(value[0], expected[0], f"{place}[0]")
-    elif expected is None or value is None:
+def make_targets(block: Block) -> list[str]:
+    """The targets that a bash block makes; empty where it makes none, and may be run."""
+    lines = [line.split("#")[0].split() for line in block.text.splitlines()]
+    words = [line for line in lines if line]
+    if not any(line[0] == "make" for line in words):
+        return []
+    assert all(line[0] == "make" and len(line) == 2 for line in words), (
+        f"line {block.line}: a block that makes a target is not run, so nothing else may be in it"
+    )
+    return [line[1] for line in words]
+
+
+def judge(told: Any, shown: Any, place: str) -> None:
+    """Fail where an answer has other keys, types or story than the README shows."""
+    if isinstance(shown, dict):
+        assert isinstance(told, dict), place
+        assert set(shown) == set(told), place
+        for key, inner in shown.items():
+            if key in COMPARED:
+                assert inner == told[key], f"{place}.{key}"
+            judge(told[key], inner, f"{place}.{key}")
+    elif isinstance(shown, list):
+        assert isinstance(told, list), place
+        assert len(shown) == len(told), place
+        for index, (one, other) in enumerate(zip(told, shown, strict=True)):
+            judge(one, other, f"{place}[{index}]")
+    elif shown is None or told is None:
         return
-    elif isinstance(expected, bool) or not isinstance(expected, int | float):
-        assert type(expected) is type(value), place
+    elif isinstance(shown, bool) or not isinstance(shown, int | float):
+        assert type(shown) is type(told), place
     else:
-        assert isinstance(value, int | float), place
+        assert isinstance(told, int | float), place
+        assert not isinstance(told, bool), place
+
+
+def as_story(line: str) -> str:
+    """A line of output, its numbers told only as zero or not, its spaces as one."""
+    return " ".join(re.sub(r"\d+", lambda n: "N" if int(n[0]) else "0", line).split())
+
+
+def judge_output(told: str, shown: str, place: str) -> None:
+    """Fail where output lacks a line that the README shows, in the order shown."""
+    rest = iter([as_story(line) for line in told.splitlines()])
+    for line in shown.splitlines():
+        assert as_story(line) in rest, f"{place}: {line!r} is not in {told!r}"
 
 
 def localised(text: str, serving: Serving) -> str:
@@ -63,20 +105,92 @@ def localised(text: str, serving: Serving) -> str:
     )
 
 
+def run_block(block: Block, serving: Serving, place: str) -> str:
+    """Run a bash or python block against a running system; its output."""
+    program = (
+        ["bash", "-euo", "pipefail", "-c"] if block.language == "bash" else [sys.executable, "-c"]
+    )
+    run = subprocess.run(
+        [*program, localised(block.text, serving)],
+        env=serving.environ,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert run.returncode == 0, f"{place}: {run.stderr or run.stdout}"
+    return run.stdout
+
+
 def test_every_block_has_a_language_that_is_judged() -> None:
     """No block of the README can be passed over because nobody knows how to run it."""
-    assert {block.language for block in blocks()} <= {"bash", "python", "json", *NOT_RUN}
+    assert {block.language for block in blocks()} <= {"json", *RUN, *SHOWN}
+
+
+@pytest.mark.parametrize(
+    ("opening", "closing", "language"),
+    [
+        ("~~~ruby", "~~~", "ruby"),
+        ("```sh-session", "```", "sh-session"),
+        ('```bash title="x"', "```", 'bash title="x"'),
+        ("  ```bash", "  ```", "bash"),
+        ("````", "````", ""),
+    ],
+)
+def test_a_block_is_found_however_it_is_fenced(opening: str, closing: str, language: str) -> None:
+    """Tildes, indentation, attributes and a missing language hide no block."""
+    found = list(blocks(f"Before.\n\n{opening}\nfalse\n{closing}\n"))
+
+    assert [Block(language, "false\n", 3)] == found
+
+
+def test_a_block_that_is_not_closed_is_an_error() -> None:
+    """An open fence would swallow the blocks after it."""
+    with pytest.raises(AssertionError, match="line 1: the block is not closed"):
+        list(blocks("```bash\nfalse\n"))
+
+
+def test_a_command_cannot_hide_behind_a_make_target() -> None:
+    """A block that names a target holds nothing but targets."""
+    with pytest.raises(AssertionError, match="nothing else may be in it"):
+        make_targets(Block("bash", "make serve  # a comment\nfalse\n", 1))
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"provider": "mx", "items": [{"n": 1}, {"n": 2}]},
+        {"provider": "plaid", "items": [{"n": 1}, {"m": 2}]},
+        {"provider": "plaid", "items": [{"n": 1}, {"n": "2"}]},
+        {"provider": "plaid", "items": [{"n": 1}]},
+        {"provider": "plaid", "items": [{"n": 1}, {"n": True}]},
+        {"provider": "plaid", "items": [{"n": 1}, {"n": 2}], "more": 1},
+    ],
+)
+def test_an_answer_of_another_story_or_shape_is_refused(told: Any) -> None:
+    """Another provider, key, type, length or additional field is not what the README shows."""
+    shown = {"provider": "plaid", "items": [{"n": 7}, {"n": 8.5}]}
+    judge({"provider": "plaid", "items": [{"n": 1}, {"n": 2}]}, shown, "answer")
+
+    with pytest.raises(AssertionError, match="answer"):
+        judge(told, shown, "answer")
+
+
+@pytest.mark.parametrize(
+    "told", ["0 plaid False\n", "41 mx False\n", "validation no account\n", ""]
+)
+def test_an_output_of_another_story_is_refused(told: str) -> None:
+    """Numbers may differ, but not whether there are any; words may not."""
+    judge_output("7  plaid False\nand more\n", "41 plaid False\n", "output")
+
+    with pytest.raises(AssertionError, match="output"):
+        judge_output(told, "41 plaid False\n", "output")
 
 
 def test_the_make_targets_that_the_readme_names_exist() -> None:
     """Each `make …` in a bash block is a target of the Makefile."""
-    named = {
-        line.split()[1]
-        for block in blocks()
-        if block.language == "bash"
-        for line in block.text.splitlines()
-        if line.startswith("make ")
-    }
+    named = {name for block in blocks() if block.language == "bash" for name in make_targets(block)}
 
     assert named >= {"serve", "test"}
     for target in named:
@@ -88,35 +202,23 @@ def test_the_make_targets_that_the_readme_names_exist() -> None:
 
 @pytest.mark.ray
 def test_the_readme_runs_from_top_to_bottom(serving: Serving) -> None:
-    """Every bash and python block succeeds in order, and answers have the shape that is shown."""
-    answer = ""
-    judged = 0
+    """Every bash and python block succeeds in order, and answers are those that are shown."""
+    before, output = "", ""
     try:
         for block in blocks():
-            where = f"README.md, line {block.line}"
-            if block.language == "bash" and not block.text.startswith("make "):
-                run = subprocess.run(
-                    ["bash", "-euo", "pipefail", "-c", localised(block.text, serving)],
-                    env=serving.environ,
-                    cwd=ROOT,
-                    capture_output=True,
-                    text=True,
-                    timeout=120,
-                    check=False,
-                )
-                assert run.returncode == 0, f"{where}: {run.stderr or run.stdout}"
-                answer = run.stdout
-            elif block.language == "python":
-                run = serving.python(block.text)
-                assert run.returncode == 0, f"{where}: {run.stderr}"
-                assert run.stdout, where
+            place = f"README.md, line {block.line}"
+            if block.language == "bash" and make_targets(block):
+                output = ""
+            elif block.language in RUN:
+                output = run_block(block, serving, place)
             elif block.language == "json":
-                expected, told = json.loads(block.text), json.loads(answer)
-                shape(told, expected, where)
-                for key in ("success", "operation", "provider", "failoverUsed"):
-                    assert expected[key] == told[key], f"{where}: {key}"
-                judged += 1
+                assert before == "bash", f"{place}: an answer stands right after its request"
+                judge(json.loads(output), json.loads(block.text), place)
+            else:
+                assert block.language in SHOWN, f"{place}: nobody knows how to judge this"
+                if before == "python":
+                    judge_output(output, block.text, place)
+            before = block.language
     finally:
         with serving.sandbox() as sandbox:
             sandbox.delete("/_control/faults")
-    assert judged == 2
