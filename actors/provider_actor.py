@@ -134,7 +134,6 @@ def assemble_provider(
     vendor = reach_vendor(settings, name, clock)
     section = settings.policies.providers[name]  # type: ignore[index]
     requests = settings.policies.requests
-    public_url = settings.environment.public_url
     breaker = settings.policies.breaker
     return ProviderDesk(
         ProviderCalls(
@@ -144,7 +143,6 @@ def assemble_provider(
             cipher=cipher_of(settings),
             catalogue=Catalogue.load(),
             clock=clock,
-            webhook_url=None if public_url is None else f"{public_url}/v1/webhooks/{name}",
         ),
         ProviderGuard(
             name,

@@ -4,5 +4,5 @@ from rich.console import Console
 
 __all__ = ["errors", "output"]
 
-output = Console()
-errors = Console(stderr=True)
+output = Console(soft_wrap=True)
+errors = Console(stderr=True, soft_wrap=True)
