@@ -1,53 +1,42 @@
 """Re-syncs a table of accounts through the router; run again, it skips what is done.
 
 An account is done once its file is there, and the file appears whole or not at all: however a run
-ends, the next one goes on where it stopped.
+ends, the next one goes on where it stopped. Data that a provider was still gathering are kept, and
+asked for again by the next run.
 """
 
-import hashlib
-import os
 import re
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
-from uuid import uuid4
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from orchestrator.domain import (
+    ErrorType,
     OperationError,
     OperationResult,
     OrchestratorError,
+    StoreError,
     Transaction,
     TransactionsData,
 )
+
+from .account_file import Standing, account_path, standing, write_account
 
 __all__ = ["FrameRefused", "ResyncReport", "Router", "resync"]
 
 _COLUMNS: Final = ("spaceId", "accountId")
 _JOB_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}")
-_SCHEMA: Final = pa.schema(
-    [
-        ("transactionId", pa.string()),
-        ("accountId", pa.string()),
-        ("spaceId", pa.string()),
-        ("date", pa.date32()),
-        ("amount", pa.decimal128(38, 9)),
-        ("direction", pa.string()),
-        ("currency", pa.string()),
-        ("description", pa.string()),
-        ("pending", pa.bool_()),
-        ("provider", pa.string()),
-    ]
+_STUCK: Final = OperationError(
+    ErrorType.PROVIDER_DOWN, "CURSOR_STUCK", "there are said to be more pages, under a cursor seen"
 )
 
 
 class FrameRefused(OrchestratorError):
-    """The table of accounts cannot be used; the message says what is wrong with it."""
+    """The job cannot be started as asked; the message says what is wrong with it."""
 
 
 class Router(Protocol):
@@ -70,10 +59,12 @@ class Router(Protocol):
 class ResyncReport:
     """How a run ended. `failures` has a row for each account that is not done, with the reason.
 
-    `providers` counts the accounts that each provider answered in this run.
+    `providers` counts the accounts that each provider answered in this run. `stale` counts those
+    among the `done` whose provider was still gathering data: the next run asks for them again.
     """
 
     done: int
+    stale: int
     skipped: int
     failed: int
     attempts: int
@@ -89,6 +80,7 @@ class _Synced:
     attempts: int
     provider: str | None
     error: OperationError | None
+    stale: bool = False
 
 
 def resync(
@@ -116,8 +108,11 @@ def resync(
         deadline_ms: of each operation.
         progress: whether to show a bar.
 
+    An exception of the router ends the run: what is under way is finished, the rest not begun.
+
     Raises:
-        FrameRefused: nothing was started; says what is wrong with the table.
+        FrameRefused: nothing was started; says what is wrong with the table, or that the job was
+            run with other dates before.
 
     """
     _check(accounts, job_id, max_in_flight)
@@ -126,21 +121,34 @@ def resync(
     dates = {"startDate": start_date, "endDate": end_date}
     window = {name: value for name, value in dates.items() if value is not None}
     wanted = list(accounts[list(_COLUMNS)].itertuples(index=False, name=None))
-    waiting = [pair for pair in wanted if not _file(place, *pair).exists()]
+    waiting = [pair for pair in wanted if not _is_done(place, pair, window)]
+    skipped = len(wanted) - len(waiting)
     outcomes: dict[tuple[str, str], _Synced] = {}
+    bar = _bar(total=len(wanted), done=skipped, shown=progress)
     with ThreadPoolExecutor(max_in_flight, thread_name_prefix="resync") as pool:
-        under_way: dict[Future[_Synced], tuple[str, str]] = {
-            pool.submit(
-                _sync_account, router, pair, window, place, job_id=job_id, deadline_ms=deadline_ms
-            ): pair
-            for pair in waiting
-        }
-        bar = _bar(total=len(wanted), done=len(wanted) - len(waiting), shown=progress)
-        for future in as_completed(under_way):
-            outcomes[under_way[future]] = future.result()
-            bar.update()
-        bar.close()
-    return _report(outcomes, skipped=len(wanted) - len(waiting), folder=place)
+        try:
+            under_way: dict[Future[_Synced], tuple[str, str]] = {
+                pool.submit(
+                    _sync_account,
+                    router,
+                    pair,
+                    window,
+                    place,
+                    job_id=job_id,
+                    deadline_ms=deadline_ms,
+                ): pair
+                for pair in waiting
+            }
+            for future in as_completed(under_way):
+                outcomes[under_way[future]] = future.result()
+                bar.update()
+        except BaseException:
+            # Also Ctrl-C: leaving the block alone would first work through all that is queued.
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+        finally:
+            bar.close()
+    return _report(outcomes, skipped=skipped, folder=place)
 
 
 def _check(accounts: pd.DataFrame, job_id: str, max_in_flight: int) -> None:
@@ -166,9 +174,15 @@ def _check(accounts: pd.DataFrame, job_id: str, max_in_flight: int) -> None:
         raise FrameRefused("max_in_flight must be at least 1")
 
 
-def _file(place: Path, space_id: str, account_id: str) -> Path:
-    digest = hashlib.sha256(f"{space_id}\n{account_id}".encode()).hexdigest()[:32]
-    return place / f"{digest}.parquet"
+def _is_done(place: Path, pair: tuple[str, str], window: Mapping[str, str]) -> bool:
+    said = standing(account_path(place, *pair))
+    if said is None:
+        return False
+    if said.window != window:
+        raise FrameRefused(
+            f"job {place.name!r} was run with other dates before: give this one another job_id"
+        )
+    return not said.stale
 
 
 def _sync_account(
@@ -182,49 +196,40 @@ def _sync_account(
 ) -> _Synced:
     space_id, account_id = pair
     rows: dict[str, Transaction] = {}
-    attempts = 0
+    attempts, stale = 0, False
+    cursors: set[str | None] = {None}
     asked: dict[str, object] = {"spaceId": space_id, "accountId": account_id, **window}
     while True:
         result = router.execute_with_failover(
             "syncTransactions", asked, priority="backfill", job_id=job_id, deadline_ms=deadline_ms
         )
         attempts += len(result.attempts)
-        if not isinstance(result.data, TransactionsData):
+        page = result.data
+        if not isinstance(page, TransactionsData):
             return _Synced(0, attempts, None, result.error)
-        rows |= {row.transaction_id: row for row in result.data.transactions}
-        if not result.data.has_more:
+        _apply(page, rows)
+        stale = stale or page.stale
+        if not page.has_more:
             break
-        asked = {
-            "spaceId": space_id,
-            "accountId": account_id,
-            "cursor": result.data.next_cursor,
-        }
-    _write(_file(place, space_id, account_id), space_id, list(rows.values()))
-    return _Synced(len(rows), attempts, result.provider, None)
+        if page.next_cursor in cursors:
+            return _Synced(0, attempts, None, _STUCK)
+        cursors.add(page.next_cursor)
+        asked = {"spaceId": space_id, "accountId": account_id, "cursor": page.next_cursor}
+    try:
+        path = account_path(place, space_id, account_id)
+        write_account(path, space_id, rows.values(), Standing(window, stale))
+    except StoreError as error:
+        unkept = OperationError(ErrorType.VALIDATION, "NOT_STORABLE", str(error))
+        return _Synced(0, attempts, None, unkept)
+    return _Synced(len(rows), attempts, result.provider, None, stale)
 
 
-def _write(path: Path, space_id: str, rows: list[Transaction]) -> None:
-    table = pa.Table.from_pylist(
-        [
-            {
-                "transactionId": row.transaction_id,
-                "accountId": row.account_id,
-                "spaceId": space_id,
-                "date": row.date,
-                "amount": row.amount,
-                "direction": row.direction.value,
-                "currency": row.currency,
-                "description": row.description,
-                "pending": row.pending,
-                "provider": row.provider,
-            }
-            for row in rows
-        ],
-        schema=_SCHEMA,
-    )
-    draft = path.with_name(f".{path.name}.{uuid4().hex}")
-    pq.write_table(table, draft)
-    os.replace(draft, path)  # noqa: PTH105  says that it replaces
+def _apply(page: TransactionsData, rows: dict[str, Transaction]) -> None:
+    # First what goes: a row that the same page tells anew stays.
+    for gone in (*page.removed, *(row.replaces_transaction_id for row in page.transactions)):
+        if gone is not None:
+            rows.pop(gone, None)
+    rows |= {row.transaction_id: row for row in page.transactions}
 
 
 def _report(
@@ -249,6 +254,7 @@ def _report(
     columns = ["spaceId", "accountId", "type", "code", "message", "retryable"]
     return ResyncReport(
         done=len(outcomes) - len(failures),
+        stale=sum(synced.stale for synced in outcomes.values()),
         skipped=skipped,
         failed=len(failures),
         attempts=sum(synced.attempts for synced in outcomes.values()),

@@ -125,6 +125,29 @@ def _as_store_error(context: ExceptionContext) -> None:
         raise StoreError(f"the vault could not do its work ({type(error).__name__})") from None
 
 
+def _unusable(error: SQLAlchemyError) -> StoreError:
+    return StoreError(
+        f"the vault cannot be opened ({type(error).__name__}): check that its folder can be "
+        "written and that its file is not damaged"
+    )
+
+
+def _prepare(engine: Engine) -> None:
+    """Make the tables where they are not there; refuse those of another version."""
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _durable)
+    metadata.create_all(engine)
+    with engine.begin() as transaction:
+        found = transaction.execute(select(schema_version.c.version)).scalar()
+        if found is None:
+            transaction.execute(insert(schema_version).values(version=SCHEMA_VERSION))
+    if found not in (None, SCHEMA_VERSION):
+        raise StoreError(
+            f"the vault has schema version {found}, this program knows {SCHEMA_VERSION}: "
+            "use the program that wrote it"
+        )
+
+
 def open_database(url: str) -> Engine:
     """The vault's database, made where it is not there.
 
@@ -137,22 +160,15 @@ def open_database(url: str) -> Engine:
     """
     try:
         engine = create_engine(url, hide_parameters=True)
-        if engine.dialect.name == "sqlite":
-            event.listen(engine, "connect", _durable)
-        metadata.create_all(engine)
-        with engine.begin() as transaction:
-            found = transaction.execute(select(schema_version.c.version)).scalar()
-            if found is None:
-                transaction.execute(insert(schema_version).values(version=SCHEMA_VERSION))
     except SQLAlchemyError as error:
-        raise StoreError(
-            f"the vault cannot be opened ({type(error).__name__}): check that its folder can be "
-            "written and that its file is not damaged"
-        ) from None
-    if found not in (None, SCHEMA_VERSION):
-        raise StoreError(
-            f"the vault has schema version {found}, this program knows {SCHEMA_VERSION}: "
-            "use the program that wrote it"
-        )
+        raise _unusable(error) from None
+    try:
+        _prepare(engine)
+    except SQLAlchemyError as error:
+        engine.dispose()
+        raise _unusable(error) from None
+    except StoreError:
+        engine.dispose()
+        raise
     event.listen(engine, "handle_error", _as_store_error)
     return engine

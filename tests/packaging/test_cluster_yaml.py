@@ -24,6 +24,9 @@ from ray.autoscaler._private.util import prepare_config, validate_config
 from ray.serve.schema import ServeDeploySchema
 cluster = yaml.safe_load(open({str(CLUSTER)!r}))
 validate_config(prepare_config(dict(cluster)))
+grown = dict(cluster, provider=dict(cluster["provider"], worker_ips=["10.0.0.2", "10.0.0.3"]))
+grown = prepare_config(grown)
+validate_config(grown)
 serve = cluster["metadata"]["serve"]
 parsed = ServeDeploySchema.parse_obj(serve)
 
@@ -43,6 +46,8 @@ def unknown(given, model, place):
 from orchestrator.web.deployment import APPLICATION, app
 deployment = app._bound_deployment
 print(json.dumps({{
+    "workers": grown["max_workers"],
+    "head": grown["head_start_ray_commands"],
     "unknown": unknown(serve, parsed, "serve"),
     "application": APPLICATION,
     "deployment": deployment.name,
@@ -66,6 +71,12 @@ print(json.dumps({{
 def test_ray_accepts_the_cluster_and_every_key_of_its_serve_part(judged: Any) -> None:
     """Ray's validators pass, and no key is one that Ray would pass over in silence."""
     assert [] == judged["unknown"]
+
+
+def test_workers_that_are_named_join(judged: Any) -> None:
+    """Two addresses in the file are two workers, and the head is told to start them."""
+    assert 2 == judged["workers"]
+    assert any("--autoscaling-config=" in command for command in judged["head"])
 
 
 def test_the_serve_part_deploys_what_the_code_deploys(judged: Any) -> None:

@@ -1,5 +1,6 @@
 """What is installed: the wheel's content, the public names, the command line."""
 
+import configparser
 import subprocess
 import sys
 import zipfile
@@ -9,8 +10,9 @@ import pytest
 from hatchling.builders.wheel import WheelBuilder
 from typer.testing import CliRunner
 
+import models
 import orchestrator
-from orchestrator.cli import app
+from orchestrator.cli import app, main
 
 ROOT = Path(__file__).parents[2]
 PUBLIC = {
@@ -51,12 +53,33 @@ def test_the_wheel_holds_our_packages_their_data_and_nothing_else(tmp_path: Path
         "orchestrator/defaults.toml",
         "orchestrator/catalogue/institutions.csv",
     } <= set(names)
+    assert [] == [name for name in names if "test" in name or name.endswith(".ipynb")]
+
+
+def test_the_wheel_installs_the_orchestrator_command(tmp_path: Path) -> None:
+    """Its one console script is `orchestrator`, and what it names can be called."""
+    (wheel,) = WheelBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["standard"])
+    archive = zipfile.ZipFile(wheel)
+    (listed,) = [n for n in archive.namelist() if n.endswith(".dist-info/entry_points.txt")]
+    scripts = configparser.ConfigParser()
+    scripts.read_string(archive.read(listed).decode())
+
+    assert {"orchestrator": "orchestrator.cli:main"} == dict(scripts["console_scripts"])
+    assert callable(main)
 
 
 def test_every_public_name_can_be_imported() -> None:
     """The names of the contract are there, and `__all__` lists just them."""
     assert set(orchestrator.__all__) == PUBLIC
     assert all(getattr(orchestrator, name) is not None for name in PUBLIC)
+
+
+def test_the_selection_side_gives_its_public_names() -> None:
+    """What the contract takes from `models` is there and listed."""
+    names = {"SelectionPolicy", "SelectionContext", "AttemptOutcome", "train"}
+
+    assert names <= set(models.__all__)
+    assert all(callable(getattr(models, name)) for name in names)
 
 
 @pytest.mark.parametrize("package", ["orchestrator", "models"])

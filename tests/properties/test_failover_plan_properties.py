@@ -186,6 +186,8 @@ class Model:
         if error.retryable:
             soonest = min(self.ready_at.values(), default=self.now)
             assert abs(max(0.0, soonest - self.now) - (error.retry_after_s or 0.0)) < CLOSE
+        elif last is not None and isinstance(last[1], Failure):
+            assert last[1].retry_after_s == error.retry_after_s
 
 
 @st.composite

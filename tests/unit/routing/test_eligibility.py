@@ -53,12 +53,14 @@ def test_lasting_reasons_are_told_before_passing_ones() -> None:
         needs_user=True,
         block=opened(),
     )
-    told = []
-    for mended in ("in_region", "configured", "covers_institution", "linked"):
-        told.append(ineligibility(facts))
-        facts = replace(facts, **{mended: True})
-    told.append(ineligibility(facts))
-    told.append(ineligibility(replace(facts, needs_user=False)))
+    mended = [
+        facts,
+        replace(facts, in_region=True),
+        replace(facts, in_region=True, configured=True),
+        replace(facts, in_region=True, configured=True, covers_institution=True),
+        replace(WELL, needs_user=True, block=opened()),
+        replace(WELL, block=opened()),
+    ]
 
     expected = "region not_configured institution not_linked needs_user circuit_open"
-    assert expected.split() == told
+    assert expected.split() == [ineligibility(one) for one in mended]

@@ -282,9 +282,11 @@ def test_no_panic_unless_all_of_several_are_open_by_failures(
 def test_no_panic_once_something_was_sent() -> None:
     """Open circuits stay closed off after an attempt has failed."""
     plan = plan_of(PLAID, blocked=((MX, opened()), (FINICITY, opened())))
-    attempt(plan, ELSEWHERE)
+    attempt(plan, DOWN)
+    attempt(plan, Rejected(CIRCUIT_OPEN, 60.0, by_failures=True))
 
     assert finished(plan).error is not None
+    assert plan.attempts == 1
 
 
 def test_steps_out_of_turn_are_errors_of_the_program() -> None:

@@ -124,6 +124,14 @@ def test_refused_keys_do_not_count_as_ready_again() -> None:
     assert error_of(plan).retry_after_s == 20.0
 
 
+def test_an_error_that_time_does_not_mend_names_no_time() -> None:
+    """Another's open circuit is no reason to come again with refused keys."""
+    plan = plan_of(PLAID, blocked=((MX, opened(60.0)),))
+    attempt(plan, failure("auth", "client", elsewhere=True))
+
+    assert error_of(plan).retry_after_s is None
+
+
 def test_candidates_of_two_connections_at_one_provider_are_told_apart() -> None:
     """Each has its own word on when it may be asked."""
     first, second = Candidate("mx", "con_1"), Candidate("mx", "con_2")

@@ -6,7 +6,10 @@ from routing_builders import connection
 from orchestrator.domain import ErrorType, RequestRefused
 from orchestrator.routing import LinkedConnection, ReadTarget, Resolution, resolve_read
 
-PRIORITY = {"US": ("plaid", "mx", "finicity"), "MX": ("belvo", "mx", "bitso")}
+PRIORITY: dict[str, tuple[str, ...]] = {
+    "US": ("plaid", "mx", "finicity"),
+    "MX": ("belvo", "mx", "bitso"),
+}
 PLAID = connection("con_p", "plaid", "acc_1", "acc_2")
 MX = connection("con_m", "mx", "acc_2", "acc_3")
 FINICITY = connection("con_f", "finicity", "acc_9")
@@ -14,7 +17,7 @@ UNREAD = connection("con_u", "finicity", read=False)
 ELSEWHERE = connection("con_c", "plaid", "acc_7", institution_id="ins_citi")
 
 
-def resolved(*connections: LinkedConnection, **target: str) -> Resolution:
+def resolved(*connections: LinkedConnection, **target: str | None) -> Resolution:
     """What a target comes to in a space of these connections."""
     return resolve_read(connections, ReadTarget(**target), PRIORITY)
 
@@ -131,6 +134,7 @@ def test_of_two_connections_at_one_provider_the_better_one_answers() -> None:
     newer = connection("con_z", "plaid", "acc_1", created_at_s=7.0)
 
     assert ["con_n"] == ids(resolved(broken, new))
+    assert ["con_p"] == ids(resolved(new, PLAID))
     assert ["con_z"] == ids(resolved(broken, new, PLAID, newer))
 
 
@@ -144,3 +148,20 @@ def test_candidates_come_in_the_regions_order_and_strangers_last() -> None:
 
     assert (["con_b", "con_m", "con_q"], "MX") == (ids(found), found.region)
     assert ["con_q"] == ids(resolved(connection("con_q", "quovo", region="BR")))
+
+
+def test_naming_the_institution_beside_the_account_changes_nothing() -> None:
+    """Institution, account and connection narrow the choice together."""
+    assert ["con_p", "con_m"] == ids(
+        resolved(PLAID, MX, ELSEWHERE, account_id="acc_2", institution_id="ins_chase")
+    )
+    assert ["con_m"] == ids(
+        resolved(PLAID, MX, connection_id="con_m", institution_id="ins_chase", account_id="acc_2")
+    )
+
+
+def test_a_read_never_moves_to_another_institution() -> None:
+    """Even an account id that two banks share, which none should, stays within one of them."""
+    twin = connection("con_t", "mx", "acc_1", institution_id="ins_citi")
+
+    assert ["con_p"] == ids(resolved(PLAID, twin, account_id="acc_1"))
