@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
-from orchestrator.domain import ConnectionStatus, Operation
+from orchestrator.domain import ConnectionStatus, Operation, SystemClock
 from orchestrator.identity import AccountKey
 from orchestrator.settings import load_settings
 from orchestrator.telemetry import configure_logging
@@ -131,10 +131,6 @@ class VaultDesk:
         """See `VaultPort`."""
         await self._run(self._store.idempotency.release, caller_id, operation, key)
 
-    async def purge(self, now: float) -> int:
-        """Forget idempotency keys older than a day. Tells how many."""
-        return await self._run(self._store.idempotency.purge, now)
-
     async def close(self) -> None:
         """Let the database go."""
         await self._run(self._store.close)
@@ -150,3 +146,4 @@ class VaultActor(VaultDesk):
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         url = vault_url(settings.data_dir)
         super().__init__(lambda: VaultStore(url))
+        self._thread.submit(self._store.idempotency.purge, SystemClock().unix_s()).result()

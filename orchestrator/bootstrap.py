@@ -37,7 +37,6 @@ Progress = Callable[[str], None]
 
 _ACTOR_START_TIMEOUT_S: Final = 120.0
 _DRAIN_TIMEOUT_S: Final = 10.0
-_NAMESPACE: Final = "orchestrator"
 _SERVE_LOGGING: Final = {"log_level": "WARNING", "enable_access_log": False}
 _OBJECT_STORE_BYTES: Final = 128 * 1024 * 1024
 # Read by Ray Serve when it is imported, here and in its own processes.
@@ -222,10 +221,12 @@ class System:
     def _start_ray(self) -> str:
         import ray  # noqa: PLC0415  only once the environment is prepared
 
+        from actors.options import NAMESPACE  # noqa: PLC0415  as above
+
         self._ray_started = True
         ray.init(
             address="local",
-            namespace=_NAMESPACE,
+            namespace=NAMESPACE,
             num_cpus=max(2, os.cpu_count() or 2),
             include_dashboard=False,
             object_store_memory=_OBJECT_STORE_BYTES,

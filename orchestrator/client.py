@@ -184,12 +184,18 @@ class Orchestrator:
         prepare_environment(self._settings)
         import ray  # noqa: PLC0415  only once the environment is prepared
 
+        from actors.options import (  # noqa: PLC0415  as above
+            NAMESPACE,
+            attempt_log_actor,
+            router_actor,
+        )
+
         if not ray.is_initialized():
             found = RunningSystem.find(self._settings.data_dir)
             if found is not None:
                 ray.init(
                     address=found.ray_address,
-                    namespace="orchestrator",
+                    namespace=NAMESPACE,
                     log_to_driver=False,
                     logging_level=logging.ERROR,
                 )
@@ -203,7 +209,6 @@ class Orchestrator:
                     f"no system runs out of {self._settings.data_dir}: start one with 'make serve'"
                 )
         from actors.installation import cipher_of, intake_of  # noqa: PLC0415  as above
-        from actors.options import attempt_log_actor, router_actor  # noqa: PLC0415  as above
         from actors.remote import RemoteLog, RemoteRouter  # noqa: PLC0415  as above
 
         self._intake = intake_of(self._settings, cipher_of(self._settings))

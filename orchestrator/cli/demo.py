@@ -173,7 +173,7 @@ class _Story:
     async def _books(self, orchestrator: Orchestrator) -> None:
         self._scene("What the books say")
         document: Any = await orchestrator.stats()
-        for change in document["circuitChanges"]:
+        for change in reversed(document["circuitChanges"]):
             self._line(
                 f"{change['at'][11:19]}  {change['provider']} {change['scope']}: {change['from']} → "
                 f"{change['to']} ({change['reason']})"

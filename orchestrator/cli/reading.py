@@ -103,7 +103,7 @@ def stats(as_json: _JSON = False) -> None:
         f"policy {document['model']['policy']}; attempt log {document['attemptLog']['rows']} rows",
         highlight=False,
     )
-    for change in document["circuitChanges"][-5:]:
+    for change in reversed(document["circuitChanges"][:5]):
         output.print(
             f"  {change['at']}  {change['provider']} {change['scope']}: "
             f"{change['from']} → {change['to']} ({change['reason']})",
