@@ -15,6 +15,7 @@ from .errors import (
     StoreError,
 )
 from .health import CircuitStanding, LastError, ProviderHealthStatus, RateLimitStanding
+from .listings import CompleteListing, SeenMovement
 from .money import decimal_or_none, decimal_text, loads_decimal
 from .params import (
     PARAMS_BY_OPERATION,
@@ -74,6 +75,7 @@ __all__ = [
     "CircuitStanding",
     "CircuitState",
     "Clock",
+    "CompleteListing",
     "ConfigurationError",
     "ConnectionAttempt",
     "ConnectionStatus",
@@ -113,6 +115,7 @@ __all__ = [
     "RequestRecord",
     "RequestRefused",
     "SealedExchange",
+    "SeenMovement",
     "StoreError",
     "SyncTransactionsParams",
     "SystemClock",
