@@ -16,7 +16,6 @@ from .wire import dumps
 
 __all__ = ["Control"]
 
-_PROVIDERS: Final = ("plaid", "mx", "finicity", "belvo", "bitso")
 _NAMES: Final = ("linkToken", "linkUrl", "linkSessionId")
 
 
@@ -116,7 +115,7 @@ class Control:
     async def _put_faults(self, request: web.Request) -> web.Response:
         try:
             faults = parse_faults(
-                await _body(request), providers=_PROVIDERS, institutions=tuple(BANKS)
+                await _body(request), providers=tuple(self._vendors), institutions=tuple(BANKS)
             )
         except BadFault as bad:
             return _problem(422, bad.field, bad.message)
