@@ -97,7 +97,7 @@ def reach_vendor(settings: Settings, name: str, clock: Clock) -> Vendor:
         environment=keys.environment,
         base_url=keys.base_url or adapter.base_urls[keys.environment],
         keys=keys.reveal(),
-        options=settings.policies.providers[name].options,  # type: ignore[index]
+        options=settings.policies.providers[name].options,
         now=lambda: from_unix(clock.unix_s()),
     )
     client = client_for(config.base_url, max_connections=settings.policies.requests.max_in_flight)
@@ -132,7 +132,7 @@ def assemble_provider(
     """
     clock = clock or SystemClock()
     vendor = reach_vendor(settings, name, clock)
-    section = settings.policies.providers[name]  # type: ignore[index]
+    section = settings.policies.providers[name]
     requests = settings.policies.requests
     breaker = settings.policies.breaker
     return ProviderDesk(

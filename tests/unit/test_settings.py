@@ -7,6 +7,7 @@ import pytest
 
 from models.policy import POLICIES
 from orchestrator.domain import ConfigurationError, Provider
+from orchestrator.provider_registry import REGISTRY
 from orchestrator.settings import Settings, load_settings
 
 PLAID = ("PLAID_CLIENT_ID", "PLAID_SECRET")
@@ -42,7 +43,8 @@ def test_nothing_needs_to_be_set() -> None:
         breaker.timeout_ms,
         breaker.panic,
     )
-    assert set(Provider) == set(policies.providers)
+    assert list(REGISTRY) == list(policies.providers)
+    assert set(Provider) <= set(policies.providers)
     assert all(section.limits.enabled for section in policies.providers.values())
     assert ("127.0.0.1", 8000, 8200) == (
         environment.host,
