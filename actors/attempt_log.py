@@ -2,20 +2,17 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
-from actors.ports import LogRow
+from actors.log_collector import LogCollector
+from actors.ports import LogStanding
 from orchestrator.attempt_log import AttemptLogStore, LogStats, RequestStory
-from orchestrator.domain import (
-    CircuitChange,
-    Clock,
-    ConnectionAttempt,
-    Json,
-    RequestRecord,
-    to_wire,
-)
+from orchestrator.domain import Clock, Json, StoreError, to_wire
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["AttemptLogDesk", "told_story"]
 
 _READERS: Final = 2
-_CHECKPOINT_EVERY_ROWS: Final = 50_000
+_COLLECT_EVERY_S: Final = 0.05
+_LONGEST_PAUSE_S: Final = 5.0
 
 
 def told_story(request_id: str, found: RequestStory) -> dict[str, Json]:
@@ -41,49 +39,79 @@ def told_story(request_id: str, found: RequestStory) -> dict[str, Json]:
 
 
 class AttemptLogDesk:
-    """An `AttemptLogPort` over a store: writes on one thread, reads on others.
+    """An `AttemptLogPort` over a store: collects and writes on one thread, reads on others.
 
     Args:
-        open_store: opens it.
+        open_store: opens the file; what it raises is told by whoever asks for rows, and the file is
+            tried again.
+        spool_folder: where every process of this installation spools its rows.
         clock: wall time, for the window of the statistics.
         query_timeout_s: bound of a reader's SELECT.
         query_max_rows: as above.
-
-    Raises:
-        StoreError: the file cannot be opened.
+        collect_every_s: how often the spools are looked at; None leaves it to `collect`.
 
     """
 
     def __init__(
         self,
         open_store: Callable[[], AttemptLogStore],
+        spool_folder: Path,
         clock: Clock,
         *,
         query_timeout_s: float,
         query_max_rows: int,
+        collect_every_s: float | None = _COLLECT_EVERY_S,
     ) -> None:
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="log-writer")
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="log-reader")
-        self._store = self._writer.submit(open_store).result()
+        self._collector = LogCollector(open_store, spool_folder)
         self._clock = clock
         self._query_timeout_s = query_timeout_s
         self._query_max_rows = query_max_rows
-        self._since_checkpoint = 0
+        self._ending = threading.Event()
+        # A thread, as an actor that Ray has restarted has no event loop yet when it is made.
+        if collect_every_s is not None:
+            threading.Thread(
+                target=self._collect_forever,
+                args=(collect_every_s,),
+                name="log-collector",
+                daemon=True,
+            ).start()
 
-    async def append(self, rows: Sequence[LogRow]) -> None:
-        """Commit rows; rows that are there already change nothing."""
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._writer, self._append, rows)
+    async def collect(self) -> None:
+        """Commit all that stands in the spools now.
+
+        Raises:
+            StoreError: the file cannot be had or written; nothing is lost.
+
+        """
+        await asyncio.get_running_loop().run_in_executor(self._writer, self._collector.collect)
+
+    async def standing(self) -> LogStanding:
+        """Whether the log is well, and what waits for it."""
+        return await asyncio.get_running_loop().run_in_executor(self._writer, self._standing)
 
     async def stats(self) -> LogStats:
-        """What the last 24 hours look like."""
+        """What the last 24 hours look like.
+
+        Raises:
+            StoreError: the file cannot be had.
+
+        """
+        store = await self._store()
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._readers, self._store.stats, self._clock.unix_s())
+        return await loop.run_in_executor(self._readers, store.stats, self._clock.unix_s())
 
     async def story(self, request_id: str) -> dict[str, Json] | None:
-        """One request's record and its attempts."""
+        """One request's record and its attempts.
+
+        Raises:
+            StoreError: the file cannot be had.
+
+        """
+        store = await self._store()
         loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(self._readers, self._store.request_story, request_id)
+        found = await loop.run_in_executor(self._readers, store.request_story, request_id)
         return None if found is None else told_story(request_id, found)
 
     async def frame(self, sql: str) -> "pd.DataFrame":
@@ -91,16 +119,24 @@ class AttemptLogDesk:
 
         Raises:
             QueryRefused: not one SELECT over the log's tables, or out of bounds.
+            StoreError: the file cannot be had.
 
         """
+        store = await self._store()
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._readers, self._query, sql)
+        return await loop.run_in_executor(
+            self._readers,
+            lambda: store.attempts_frame(
+                sql, timeout_s=self._query_timeout_s, max_rows=self._query_max_rows
+            ),
+        )
 
     async def query(self, sql: str) -> list[Json]:
         """Rows for one SELECT, as JSON data.
 
         Raises:
             QueryRefused: as above.
+            StoreError: as above.
 
         """
         frame = await self.frame(sql)
@@ -108,28 +144,35 @@ class AttemptLogDesk:
         return cast("list[Json]", json.loads(rows or "[]"))
 
     async def close(self) -> None:
-        """Commit and close the file."""
+        """Commit what is there and close the file."""
+        self._ending.set()
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._writer, self._close)
+        with suppress(StoreError):
+            await self.collect()
+        await loop.run_in_executor(self._writer, self._collector.close)
         self._readers.shutdown(wait=False)
         self._writer.shutdown(wait=False)
 
-    def _append(self, rows: Sequence[LogRow]) -> None:
-        self._store.append(
-            [row for row in rows if isinstance(row, ConnectionAttempt)],
-            [row for row in rows if isinstance(row, CircuitChange)],
-            [row for row in rows if isinstance(row, RequestRecord)],
-        )
-        self._since_checkpoint += len(rows)
-        if self._since_checkpoint >= _CHECKPOINT_EVERY_ROWS:
-            self._since_checkpoint = 0
-            self._store.checkpoint()
+    async def _store(self) -> AttemptLogStore:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._writer, self._collector.store)
 
-    def _query(self, sql: str) -> "pd.DataFrame":
-        return self._store.attempts_frame(
-            sql, timeout_s=self._query_timeout_s, max_rows=self._query_max_rows
-        )
+    def _collect_forever(self, every_s: float) -> None:
+        pause_s = every_s
+        while not self._ending.wait(pause_s):
+            try:
+                self._writer.submit(self._collector.collect).result()
+                pause_s = every_s
+            except StoreError:
+                # The collector has said so; `standing` goes on saying it.
+                pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+            except RuntimeError:
+                # Closed meanwhile: the executor takes nothing any more.
+                return
 
-    def _close(self) -> None:
-        self._store.checkpoint()
-        self._store.close()
+    def _standing(self) -> LogStanding:
+        return LogStanding(
+            pending=self._collector.rows_waiting(),
+            lost=self._collector.lost,
+            problem=self._collector.problem,
+        )

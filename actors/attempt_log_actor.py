@@ -3,10 +3,9 @@
 What it is made of is imported in its own process: whoever makes the actor has no use for DuckDB.
 """
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from actors.installation import ATTEMPTS_FILE
+from actors.installation import ATTEMPTS_FILE, spool_folder
 from orchestrator.domain import SystemClock
 from orchestrator.settings import load_settings
 from orchestrator.telemetry import configure_logging
@@ -14,7 +13,7 @@ from orchestrator.telemetry import configure_logging
 if TYPE_CHECKING:
     import pandas as pd
 
-    from actors.ports import LogRow
+    from actors.ports import LogStanding
     from orchestrator.attempt_log import LogStats
     from orchestrator.domain import Json
 
@@ -24,9 +23,7 @@ __all__ = ["AttemptLogActor"]
 class AttemptLogActor:
     """The attempt log over its file in the data folder of this process's settings.
 
-    Raises:
-        StoreError: the file cannot be opened.
-
+    It comes up whatever the file is like; what is wrong with it shows in `standing`.
     """
 
     def __init__(self) -> None:
@@ -40,14 +37,19 @@ class AttemptLogActor:
         bounds = settings.policies.attempt_log
         self._desk = AttemptLogDesk(
             lambda: AttemptLogStore(path, memory_limit_mb=bounds.memory_limit_mb),
+            spool_folder(settings),
             SystemClock(),
             query_timeout_s=bounds.query_timeout_s,
             query_max_rows=bounds.query_max_rows,
         )
 
-    async def append(self, rows: "Sequence[LogRow]") -> None:
+    async def collect(self) -> None:
         """See `AttemptLogPort`."""
-        await self._desk.append(rows)
+        await self._desk.collect()
+
+    async def standing(self) -> "LogStanding":
+        """See `AttemptLogPort`."""
+        return await self._desk.standing()
 
     async def stats(self) -> "LogStats":
         """See `AttemptLogPort`."""

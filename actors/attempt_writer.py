@@ -23,7 +23,7 @@ class Measured:
     started_at: datetime
     latency_ms: float
     waited_ms: float
-    http_calls: int
+    http_calls: int | None
     http_status: int | None
     provider_request_id: str | None
     circuit_state: str

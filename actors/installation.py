@@ -16,10 +16,12 @@ __all__ = [
     "intake_of",
     "keys_of",
     "models_folder",
+    "spool_folder",
 ]
 
 ATTEMPTS_FILE: Final = "attempts.duckdb"
 _MODELS_FOLDER: Final = "models"
+_SPOOL_FOLDER: Final = "spool"
 
 
 def keys_of(settings: Settings, spec: ProviderSpec) -> ProviderKeys:
@@ -56,3 +58,8 @@ def intake_of(settings: Settings, cipher: VaultCipher) -> Intake:
 def models_folder(settings: Settings) -> Path:
     """Where trained models are kept."""
     return settings.data_dir / _MODELS_FOLDER
+
+
+def spool_folder(settings: Settings) -> Path:
+    """Where every process keeps the rows that the attempt log has not taken yet."""
+    return settings.data_dir / _SPOOL_FOLDER

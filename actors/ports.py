@@ -4,18 +4,15 @@ In production an actor handle stands behind each (`remote.py`); in tests a store
 Signatures are those of the stores, awaited.
 """
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from actors.messages import AttemptOrder, AttemptReply
 from orchestrator.domain import (
-    CircuitChange,
-    ConnectionAttempt,
     ConnectionStatus,
     Json,
     Operation,
     OrchestratorError,
-    RequestRecord,
 )
 from orchestrator.identity import AccountKey
 from orchestrator.resilience import HealthSnapshot
@@ -32,24 +29,54 @@ from orchestrator.vault import (
 if TYPE_CHECKING:
     from orchestrator.attempt_log import LogStats
 
-__all__ = ["ActorLost", "AttemptLogPort", "LogRow", "ProviderPort", "VaultPort"]
+__all__ = ["ActorLost", "AttemptLogPort", "LogStanding", "ProviderPort", "VaultPort"]
 
-LogRow = ConnectionAttempt | CircuitChange | RequestRecord
+
+@dataclass(frozen=True, slots=True)
+class LogStanding:
+    """How the log stands.
+
+    `pending` rows are written down and not committed, `lost` records were damaged. `problem` says
+    why nothing can be committed now, and what to do.
+    """
+
+    pending: int
+    lost: int
+    problem: str | None
 
 
 class AttemptLogPort(Protocol):
     """The attempt log."""
 
-    async def append(self, rows: Sequence[LogRow]) -> None:
-        """Commit rows; rows that are there already change nothing."""
+    async def collect(self) -> None:
+        """Commit all rows that any process has written down by now.
+
+        Raises:
+            StoreError: the file cannot be had or written; nothing is lost.
+
+        """
+        ...
+
+    async def standing(self) -> LogStanding:
+        """Whether the log is well, and what waits for it."""
         ...
 
     async def stats(self) -> "LogStats":
-        """What the last 24 hours look like."""
+        """What the last 24 hours look like.
+
+        Raises:
+            StoreError: the file cannot be had.
+
+        """
         ...
 
     async def story(self, request_id: str) -> dict[str, Json] | None:
-        """One request's record and attempts."""
+        """One request's record and attempts.
+
+        Raises:
+            StoreError: the file cannot be had.
+
+        """
         ...
 
     async def query(self, sql: str) -> list[Json]:
@@ -57,6 +84,7 @@ class AttemptLogPort(Protocol):
 
         Raises:
             QueryRefused: not one SELECT over the log's tables, or out of bounds.
+            StoreError: the file cannot be had.
 
         """
         ...
@@ -171,7 +199,7 @@ class ProviderPort(Protocol):
         ...
 
     async def backlog(self) -> tuple[int, int]:
-        """Rows that wait for the log, and rows that were lost."""
+        """Rows that the disk has not taken yet, and rows that were dropped for want of room."""
         ...
 
 

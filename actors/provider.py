@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import structlog
 
-from actors.attempt_failures import CUT, LATE, local_limit, own_fault
+from actors.attempt_failures import ACTOR_LOST, CUT, LATE, local_limit, own_fault
 from actors.attempt_writer import Measured, attempt_row
 from actors.messages import (
     AccountsCall,
@@ -23,12 +23,12 @@ from actors.messages import (
     LinkCall,
     NotAttempted,
 )
-from actors.outbox import LogOutbox
 from actors.ports import ActorLost
 from actors.provider_calls import ProviderCalls
 from orchestrator.domain import (
     CircuitChange,
     Clock,
+    ConnectionAttempt,
     ErrorClass,
     Failure,
     IneligibilityReason,
@@ -49,6 +49,7 @@ from orchestrator.resilience import (
     ProviderGuard,
 )
 from orchestrator.routing import Rejected
+from orchestrator.spool import SpoolWriter
 
 __all__ = ["ProviderDesk"]
 
@@ -83,7 +84,7 @@ class ProviderDesk:
     Args:
         calls: the operations.
         guard: breaker, limiter and in-flight bound; owned by this object's event loop.
-        outbox: where rows go.
+        spool: where rows go.
         clock: monotonic and wall time.
         rng: jitter.
         exchange_consumes: whether an exchange uses its temporary token up, so that a lost answer
@@ -98,7 +99,7 @@ class ProviderDesk:
         self,
         calls: ProviderCalls,
         guard: ProviderGuard,
-        outbox: LogOutbox,
+        spool: SpoolWriter,
         *,
         clock: Clock,
         rng: random.Random,
@@ -109,7 +110,7 @@ class ProviderDesk:
     ) -> None:
         self._calls = calls
         self._guard = guard
-        self._outbox = outbox
+        self._spool = spool
         self._clock = clock
         self._rng = rng
         self._exchange_consumes = exchange_consumes
@@ -163,22 +164,22 @@ class ProviderDesk:
             raise ProviderFailure(LATE) from None
 
     async def backlog(self) -> tuple[int, int]:
-        """Rows that wait for the log, and rows that were lost."""
-        return self._outbox.pending, self._outbox.lost
+        """Rows that the disk has not taken yet, and rows that were dropped for want of room."""
+        return self._spool.waiting, self._spool.lost
 
-    async def drain(self, timeout_s: float) -> bool:
-        """Wait until the log has everything; False where that took too long."""
-        return await self._outbox.flush(timeout_s)
+    async def drain(self) -> bool:
+        """Hand what waits in memory to the disk; False where it takes nothing."""
+        return self._spool.retry()
 
-    async def close(self, timeout_s: float) -> bool:
-        """Let everything go; False where rows were left that the log has not acknowledged."""
+    async def close(self) -> bool:
+        """Let everything go; False where rows were left that the disk has not taken."""
         if self._observer is not None:
             self._observer.cancel()
             await asyncio.gather(self._observer, return_exceptions=True)
             self._observer = None
-        flushed = await self._outbox.close(timeout_s)
+        self._spool.close()
         await self._close_client()
-        return flushed
+        return not self._spool.waiting
 
     async def _attempt(self, order: AttemptOrder, permit: GuardPermit) -> AttemptReply:
         trace = AttemptTrace(
@@ -207,6 +208,39 @@ class ProviderDesk:
             return AttemptReply(outcome, 0.0, 0.0, self._snapshot())
         return await self._ended(attempt, outcome)
 
+    def _intent(self, attempt: _Attempt) -> ConnectionAttempt:
+        """The row that stands for an attempt if this process does not live to write another.
+
+        Written before the first byte leaves; so one that tells of it may never have left.
+        """
+        return self._row(attempt, ACTOR_LOST, latency_ms=0.0, http_calls=None)
+
+    def _row(
+        self,
+        attempt: _Attempt,
+        outcome: OperationData | Failure,
+        *,
+        latency_ms: float,
+        http_calls: int | None,
+    ) -> ConnectionAttempt:
+        order, trace = attempt.order, attempt.trace
+        return attempt_row(
+            order,
+            self._guard.provider,
+            outcome,
+            Measured(
+                started_at=attempt.started_at,
+                latency_ms=latency_ms,
+                waited_ms=(order.waited_s + trace.waited_s) * 1000,
+                http_calls=http_calls,
+                http_status=trace.http_status,
+                provider_request_id=trace.provider_request_id,
+                circuit_state=attempt.permit.circuit_state,
+            ),
+            connection_id=order.connection_id or getattr(outcome, "connection_id", None),
+            node_id=self._node_id,
+        )
+
     async def _ended(self, attempt: _Attempt, outcome: OperationData | Failure) -> AttemptReply:
         order, trace = attempt.order, attempt.trace
         failure = outcome if isinstance(outcome, Failure) else None
@@ -214,24 +248,8 @@ class ProviderDesk:
         waited_ms = (order.waited_s + trace.waited_s) * 1000
         latency_ms = (self._clock.now_s() - attempt.started_s - trace.waited_s) * 1000
         in_doubt = failure is not None and self._in_doubt(order, failure, trace)
-        created = getattr(outcome, "connection_id", None)
-        row = attempt_row(
-            order,
-            self._guard.provider,
-            outcome,
-            Measured(
-                started_at=attempt.started_at,
-                latency_ms=latency_ms,
-                waited_ms=waited_ms,
-                http_calls=trace.http_calls,
-                http_status=trace.http_status,
-                provider_request_id=trace.provider_request_id,
-                circuit_state=attempt.permit.circuit_state,
-            ),
-            connection_id=order.connection_id or created,
-            node_id=self._node_id,
-        )
-        self._outbox.put(row)
+        row = self._row(attempt, outcome, latency_ms=latency_ms, http_calls=trace.http_calls)
+        self._spool.put(row)
         if failure is not None:
             await self._settle(order, in_doubt=in_doubt)
         return AttemptReply(outcome, latency_ms, waited_ms, self._snapshot(), in_doubt)
@@ -279,6 +297,8 @@ class ProviderDesk:
             now = self._clock.now_s()
             verdict = self._guard.limiter.try_acquire(endpoint, order.connection_id, now)
             if isinstance(verdict, Granted):
+                if trace.http_calls == 0:
+                    self._spool.intend(self._intent(attempt))
                 return waited_s
             if trace.http_calls == 0:
                 raise _NotAdmitted(verdict.retry_after_s)
@@ -328,7 +348,7 @@ class ProviderDesk:
                 to=change.to_state.value,
                 reason=change.reason,
             )
-            self._outbox.put(
+            self._spool.put(
                 CircuitChange(
                     change_id=uuid4().hex,
                     at=at,
@@ -349,6 +369,7 @@ class ProviderDesk:
             while True:
                 await asyncio.sleep(_OBSERVE_EVERY_S)
                 self._log_changes(self._guard.observe(self._clock.now_s()))
+                self._spool.retry()
 
 
 def _limited(retry_after_s: float) -> Rejected:

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 
 import httpx
 
-from actors.installation import cipher_of, keys_of
+from actors.installation import cipher_of, keys_of, spool_folder
 from actors.messages import AttemptOrder, AttemptReply
-from actors.options import attempt_log_actor, vault_actor
-from actors.outbox import LogOutbox
-from actors.ports import AttemptLogPort, VaultPort
+from actors.options import vault_actor
+from actors.ports import VaultPort
 from actors.provider import ProviderDesk
 from actors.provider_calls import ProviderCalls
-from actors.remote import RemoteLog, RemoteVault
+from actors.remote import RemoteVault
 from orchestrator.catalogue import Catalogue
 from orchestrator.domain import Clock, ConfigurationError, SystemClock, from_unix
 from orchestrator.providers.http import client_for
@@ -27,6 +26,7 @@ from orchestrator.resilience import (
     RateLimiter,
 )
 from orchestrator.settings import Settings, load_settings
+from orchestrator.spool import SpoolWriter
 from orchestrator.telemetry import configure_logging
 
 __all__ = ["ProviderActor", "Vendor", "assemble_provider", "reach_vendor"]
@@ -42,9 +42,7 @@ class ProviderActor:
 
     def __init__(self, name: str) -> None:
         configure_logging()
-        self._desk = assemble_provider(
-            load_settings(), name, RemoteVault(vault_actor()), RemoteLog(attempt_log_actor())
-        )
+        self._desk = assemble_provider(load_settings(), name, RemoteVault(vault_actor()))
 
     async def execute(self, order: AttemptOrder) -> AttemptReply:
         """See `ProviderPort`."""
@@ -66,9 +64,9 @@ class ProviderActor:
         """See `ProviderPort`."""
         return await self._desk.backlog()
 
-    async def drain(self, timeout_s: float) -> bool:
-        """Wait until the log has everything; False where that took too long."""
-        return await self._desk.drain(timeout_s)
+    async def drain(self) -> bool:
+        """See `ProviderDesk.drain`."""
+        return await self._desk.drain()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +111,6 @@ def assemble_provider(
     settings: Settings,
     name: str,
     vault: VaultPort,
-    log: AttemptLogPort,
     *,
     clock: Clock | None = None,
 ) -> ProviderDesk:
@@ -123,7 +120,6 @@ def assemble_provider(
         settings: of this process.
         name: the provider's.
         vault: connections and link sessions.
-        log: takes the attempts' rows.
         clock: the machine's when left out.
 
     Raises:
@@ -159,7 +155,7 @@ def assemble_provider(
             ),
             max_in_flight=requests.max_in_flight,
         ),
-        LogOutbox(log),
+        SpoolWriter(spool_folder(settings), f"provider-{name}"),
         clock=clock,
         rng=random.Random(settings.environment.seed),  # noqa: S311  jitter, not a secret
         exchange_consumes=vendor.exchange_consumes,

@@ -3,14 +3,13 @@
 The one place that calls `.remote()`.
 """
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from ray.exceptions import RayActorError, RayTaskError
 
 from actors.messages import AttemptOrder, AttemptReply
 from actors.options import Handle
-from actors.ports import ActorLost, LogRow
+from actors.ports import ActorLost, LogStanding
 from orchestrator.domain import (
     ConnectionStatus,
     Json,
@@ -78,17 +77,21 @@ class RemoteProvider(_Remote):
         """See `ProviderPort`."""
         return cast(tuple[int, int], await self._call("backlog"))
 
-    async def drain(self, timeout_s: float) -> bool:
-        """Wait until the log has everything of this actor's."""
-        return bool(await self._call("drain", timeout_s))
+    async def drain(self) -> bool:
+        """Hand what waits in memory to the disk; False where it takes nothing."""
+        return bool(await self._call("drain"))
 
 
 class RemoteLog(_Remote):
     """An `AttemptLogPort` over an actor."""
 
-    async def append(self, rows: Sequence[LogRow]) -> None:
+    async def collect(self) -> None:
         """See `AttemptLogPort`."""
-        await self._call("append", rows)
+        await self._call("collect")
+
+    async def standing(self) -> LogStanding:
+        """See `AttemptLogPort`."""
+        return cast(LogStanding, await self._call("standing"))
 
     async def stats(self) -> "LogStats":
         """See `AttemptLogPort`."""

@@ -18,7 +18,6 @@ from actors.deciding import Decided, decide
 from actors.exchange_start import in_doubt_error
 from actors.health_board import HealthBoard
 from actors.messages import AttemptOrder, AttemptReply, ExchangeCall, NotAttempted
-from actors.outbox import LogOutbox
 from actors.ports import ActorLost, ProviderPort, VaultPort
 from actors.request_story import RequestStory
 from actors.targets import Target, Targets
@@ -50,6 +49,7 @@ from orchestrator.routing import (
     StepOutcome,
     Succeeded,
 )
+from orchestrator.spool import SpoolWriter
 
 __all__ = ["RouterDesk"]
 
@@ -74,7 +74,7 @@ class RouterDesk:
         board: their health.
         policy: orders candidates, and learns from outcomes.
         vault: for noting connections that need their user.
-        outbox: where the requests' records go.
+        spool: where the requests' records go.
         clock: monotonic and wall time.
         rng: jitter.
         options: bounds of every plan.
@@ -90,7 +90,7 @@ class RouterDesk:
         board: HealthBoard,
         policy: SelectionPolicy,
         vault: VaultPort,
-        outbox: LogOutbox,
+        spool: SpoolWriter,
         clock: Clock,
         rng: random.Random,
         options: PlanOptions,
@@ -101,7 +101,7 @@ class RouterDesk:
         self._board = board
         self._policy = policy
         self._vault = vault
-        self._outbox = outbox
+        self._spool = spool
         self._clock = clock
         self._rng = rng
         self._options = options
@@ -123,7 +123,7 @@ class RouterDesk:
         except ActorLost:
             error = PART_LOST
         result = story.result(error)
-        self._outbox.put(story.record(result, self._clock.now_s()))
+        self._spool.put(story.record(result, self._clock.now_s()))
         return result
 
     async def _serve(self, story: RequestStory) -> OperationError | None:
@@ -211,8 +211,8 @@ class RouterDesk:
         _log.warning("attempt_without_reply", provider=provider, code=failure.code)
         latency_ms = (self._clock.now_s() - started_s) * 1000
         seen = self._board.get(provider)
-        # Where the actor lives on and writes its own row, the log keeps the first of the two.
-        self._outbox.put(
+        # Where the actor wrote a row of its own, or an intent, the log keeps that one.
+        self._spool.put(
             attempt_row(
                 order,
                 provider,
@@ -221,7 +221,7 @@ class RouterDesk:
                     started_at=started_at,
                     latency_ms=latency_ms,
                     waited_ms=order.waited_s * 1000,
-                    http_calls=0,
+                    http_calls=None,
                     http_status=None,
                     provider_request_id=None,
                     circuit_state=CircuitState.CLOSED if seen is None else seen.state,

@@ -6,10 +6,15 @@ from collections.abc import Mapping
 
 from actors.health_board import HealthBoard
 from actors.idempotent import IdempotentRequests
-from actors.installation import cipher_of, configured_providers, intake_of, models_folder
+from actors.installation import (
+    cipher_of,
+    configured_providers,
+    intake_of,
+    models_folder,
+    spool_folder,
+)
 from actors.model_watch import ModelTakeUp
 from actors.options import attempt_log_actor, provider_actor, vault_actor
-from actors.outbox import LogOutbox
 from actors.ports import AttemptLogPort, ProviderPort, VaultPort
 from actors.remote import RemoteLog, RemoteProvider, RemoteVault
 from actors.router import RouterDesk
@@ -23,6 +28,7 @@ from orchestrator.domain import Clock, Json, OperationRequest, OperationResult, 
 from orchestrator.providers.registry import REGISTRY
 from orchestrator.routing import PlanOptions
 from orchestrator.settings import Settings, load_settings
+from orchestrator.spool import SpoolWriter
 from orchestrator.telemetry import configure_logging
 
 __all__ = ["RouterActor", "assemble_service", "open_service"]
@@ -85,7 +91,7 @@ def assemble_service(
     requests = settings.policies.requests
     selection = settings.policies.selection
     seed = settings.environment.seed
-    outbox = LogOutbox(log)
+    spool = SpoolWriter(spool_folder(settings), "router")
     board = HealthBoard(providers, clock)
     registry = ModelRegistry(models_folder(settings))
     policy = SelectionPolicy(
@@ -109,7 +115,7 @@ def assemble_service(
         board=board,
         policy=policy,
         vault=vault,
-        outbox=outbox,
+        spool=spool,
         clock=clock,
         rng=random.Random(seed),  # noqa: S311  jitter, not a secret
         options=PlanOptions(
@@ -129,7 +135,7 @@ def assemble_service(
         board=board,
         vault=vault,
         log=log,
-        outbox=outbox,
+        spool=spool,
         registry=registry,
         models=ModelTakeUp(ActiveModelWatch(registry), policy),
         catalogue=catalogue,

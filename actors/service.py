@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -11,8 +11,7 @@ from actors.attempt_failures import PART_LOST
 from actors.health_board import HealthBoard
 from actors.idempotent import IdempotentRequests
 from actors.model_watch import ModelTakeUp
-from actors.outbox import LogOutbox
-from actors.ports import ActorLost, AttemptLogPort, ProviderPort, VaultPort
+from actors.ports import ActorLost, AttemptLogPort, LogStanding, ProviderPort, VaultPort
 from actors.stats import stats_document
 from models import ModelRegistry, ModelUnusable
 from orchestrator.access import Access
@@ -28,18 +27,22 @@ from orchestrator.domain import (
     ProviderFailure,
     QueryRefused,
     RequestRefused,
+    StoreError,
     from_unix,
     rfc3339,
     to_wire,
 )
 from orchestrator.intake import Intake
+from orchestrator.spool import SpoolWriter
 from orchestrator.vault import ConnectionRecord
+
+if TYPE_CHECKING:
+    from orchestrator.attempt_log import LogStats
 
 __all__ = ["RouterService"]
 
 _ASK_TIMEOUT_S: Final = 1.5
-_CLOSE_TIMEOUT_S: Final = 5.0
-_ASK_AGAIN_S: Final = 0.02
+_RETRY_EVERY_S: Final = 1.0
 _log = structlog.get_logger("service")
 
 
@@ -58,15 +61,8 @@ def _refusing() -> Iterator[None]:
         raise RequestRefused(
             OperationError(ErrorType.VALIDATION, "INVALID_QUERY", f"sql: {refused}")
         ) from None
-
-
-def _is_whole(story: dict[str, Json]) -> bool:
-    """Whether every attempt that the request tells of has its row."""
-    request, rows = story["request"], story["attempts"]
-    if not isinstance(request, dict) or not isinstance(rows, list):
-        return True
-    told = request["attempts"]
-    return not isinstance(told, list) or len(rows) >= len(told)
+    except StoreError as error:
+        raise RequestRefused(OperationError(ErrorType.NETWORK, "LOG_AWAY", str(error))) from None
 
 
 class RouterService:
@@ -81,7 +77,7 @@ class RouterService:
         board: health of the configured ones.
         vault: connections.
         log: the attempt log.
-        outbox: this process's rows for it.
+        spool: this process's rows for it.
         registry: trained models.
         models: takes up the active one.
         catalogue: institutions.
@@ -100,7 +96,7 @@ class RouterService:
         board: HealthBoard,
         vault: VaultPort,
         log: AttemptLogPort,
-        outbox: LogOutbox,
+        spool: SpoolWriter,
         registry: ModelRegistry,
         models: ModelTakeUp,
         catalogue: Catalogue,
@@ -114,28 +110,31 @@ class RouterService:
         self._board = board
         self._vault = vault
         self._log = log
-        self._outbox = outbox
+        self._spool = spool
         self._registry = registry
         self._models = models
         self._catalogue = catalogue
         self._clock = clock
+        self._retrying: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Learn how the providers stand, and keep learning."""
         await self._board.refresh()
         self._board.start()
         self._models.start()
+        self._retrying = asyncio.get_running_loop().create_task(self._retry_forever())
 
     async def close(self) -> None:
         """Flush what is waiting and let go."""
         await self._board.stop()
         await self._models.stop()
-        if not await self._outbox.close(_CLOSE_TIMEOUT_S):
-            _log.error("rows_left_unsent", rows=self._outbox.pending)
-
-    async def settled(self, timeout_s: float) -> bool:
-        """Wait until the log has every row of this process; False where that took too long."""
-        return await self._outbox.flush(timeout_s)
+        if self._retrying is not None:
+            self._retrying.cancel()
+            await asyncio.gather(self._retrying, return_exceptions=True)
+            self._retrying = None
+        self._spool.close()
+        if self._spool.waiting:
+            _log.error("rows_left_unwritten", rows=self._spool.waiting)
 
     async def execute(self, request: OperationRequest) -> OperationResult:
         """Serve one request; failures are results, not exceptions."""
@@ -143,36 +142,30 @@ class RouterService:
 
     async def stats(self) -> dict[str, Json]:
         """The document of `GET /admin/stats`, asked afresh of everybody concerned."""
-        with _refusing():
-            log, backlogs, _ = await asyncio.gather(
-                self._log.stats(),
-                asyncio.gather(*(self._backlog(port) for port in self._providers.values())),
-                self._board.refresh(),
-            )
+        log, standing, backlogs, _ = await asyncio.gather(
+            self._log_stats(),
+            self._log_standing(),
+            asyncio.gather(*(self._backlog(port) for port in self._providers.values())),
+            self._board.refresh(),
+        )
         return stats_document(
             at=from_unix(self._clock.unix_s()),
             known_providers=self._known_providers,
             health={name: self._board.get(name) for name in self._providers},
             configured=frozenset(self._providers),
             log=log,
-            pending=self._outbox.pending + sum(pending for pending, _ in backlogs),
-            lost=self._outbox.lost + sum(lost for _, lost in backlogs),
+            pending=standing.pending + self._spool.waiting + sum(waits for waits, _ in backlogs),
+            lost=standing.lost + self._spool.lost + sum(lost for _, lost in backlogs),
+            problem=standing.problem,
             model=self._models.describe(),
         )
 
     async def story(self, request_id: str) -> dict[str, Json] | None:
-        """Everything known about one request, None where there was none.
-
-        Its attempts' rows come from other processes, and are waited for a moment.
-        """
-        await self._outbox.flush(_ASK_TIMEOUT_S)
-        until_s = self._clock.now_s() + _ASK_TIMEOUT_S
+        """Everything known about one request, None where there was none."""
         with _refusing():
-            while True:
-                told = await self._log.story(request_id)
-                if told is None or _is_whole(told) or self._clock.now_s() >= until_s:
-                    return told
-                await asyncio.sleep(_ASK_AGAIN_S)
+            # Whoever was answered has all its rows written down already.
+            await self._log.collect()
+            return await self._log.story(request_id)
 
     async def attempts(self, sql: str) -> list[Json]:
         """Rows of the attempt log for one SELECT.
@@ -287,6 +280,25 @@ class RouterService:
         except ProviderFailure as failed:
             error = OperationError.of(failed.failure, record.provider)
             raise RequestRefused(error) from None
+
+    async def _retry_forever(self) -> None:
+        while True:
+            await asyncio.sleep(_RETRY_EVERY_S)
+            self._spool.retry()
+
+    async def _log_stats(self) -> "LogStats | None":
+        try:
+            await self._log.collect()
+            return await self._log.stats()
+        except (ActorLost, StoreError):
+            # The standing says why.
+            return None
+
+    async def _log_standing(self) -> LogStanding:
+        try:
+            return await self._log.standing()
+        except ActorLost:
+            return LogStanding(0, 0, "the attempt log's actor is away; it comes back by itself")
 
     async def _backlog(self, port: ProviderPort) -> tuple[int, int]:
         try:

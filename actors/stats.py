@@ -83,9 +83,10 @@ def stats_document(
     known_providers: tuple[str, ...],
     health: Mapping[str, HealthSnapshot | None],
     configured: frozenset[str],
-    log: "LogStats",
+    log: "LogStats | None",
     pending: int,
     lost: int,
+    problem: str | None,
     model: dict[str, Json],
 ) -> dict[str, Json]:
     """The whole document.
@@ -95,24 +96,26 @@ def stats_document(
         known_providers: every provider is listed, configured or not.
         health: latest snapshots of the configured ones.
         configured: those that have an actor.
-        log: the last 24 hours.
-        pending: rows that the log has not acknowledged.
-        lost: rows that were dropped.
+        log: the last 24 hours; None while the log cannot be read.
+        pending: rows that the log has not committed.
+        lost: rows that were dropped or damaged.
+        problem: why the log commits nothing, None where it does.
         model: the active model.
 
     """
     providers: dict[str, Json] = {}
     for name in known_providers:
-        wire = to_wire(provider_status(at, health.get(name), log.providers.get(name)))
+        logged = None if log is None else log.providers.get(name)
+        wire = to_wire(provider_status(at, health.get(name), logged))
         if isinstance(wire, dict):
             providers[name] = {**wire, "configured": name in configured}
     return {
         "generatedAt": rfc3339(at),
         "providers": providers,
         "failover": {
-            "requests24h": log.requests_24h,
-            "failovers24h": log.failovers_24h,
-            "rate24h": log.failover_rate_24h,
+            "requests24h": None if log is None else log.requests_24h,
+            "failovers24h": None if log is None else log.failovers_24h,
+            "rate24h": None if log is None else log.failover_rate_24h,
         },
         "circuitChanges": [
             {
@@ -123,8 +126,13 @@ def stats_document(
                 "to": change.to_state,
                 "reason": change.reason,
             }
-            for change in log.circuit_changes
+            for change in (() if log is None else log.circuit_changes)
         ],
         "model": model,
-        "attemptLog": {"rows": log.rows, "pending": pending, "lost": lost},
+        "attemptLog": {
+            "rows": None if log is None else log.rows,
+            "pending": pending,
+            "lost": lost,
+            **({} if problem is None else {"problem": problem}),
+        },
     }

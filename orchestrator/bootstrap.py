@@ -312,9 +312,7 @@ class System:
         from actors.remote import RemoteLog, RemoteVault  # noqa: PLC0415  as above
 
         async with asyncio.timeout(_DRAIN_TIMEOUT_S):
-            await asyncio.gather(
-                *(port.drain(_DRAIN_TIMEOUT_S / 2) for port in self._providers.values())
-            )
+            await asyncio.gather(*(port.drain() for port in self._providers.values()))
             await RemoteLog(attempt_log_actor()).close()
             await RemoteVault(vault_actor()).close()
         self._progress("attempt log and vault closed")

@@ -2,7 +2,7 @@
 
 from .queries import LogReader, RequestStory, read_only
 from .statistics import LastError, LogStats, ProviderStats
-from .store import AppendReport, AttemptLogStore
+from .store import AppendReport, AttemptLogStore, UnfitRow
 
 __all__ = [
     "AppendReport",
@@ -12,5 +12,6 @@ __all__ = [
     "LogStats",
     "ProviderStats",
     "RequestStory",
+    "UnfitRow",
     "read_only",
 ]

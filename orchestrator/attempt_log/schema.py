@@ -6,7 +6,15 @@ from typing import Final
 
 import pyarrow as pa
 
-__all__ = ["ATTEMPTS", "CIRCUIT_CHANGES", "REQUESTS", "TABLES", "Column", "Table"]
+__all__ = [
+    "ATTEMPTS",
+    "CIRCUIT_CHANGES",
+    "POSITIONS_SQL",
+    "REQUESTS",
+    "TABLES",
+    "Column",
+    "Table",
+]
 
 _TEXT: Final = pa.string()
 _TEXTS: Final = pa.list_(pa.string())
@@ -159,5 +167,10 @@ REQUESTS: Final = Table(
     id_column="request_id",
     time_column="at",
 )
+
+POSITIONS_SQL: Final = (
+    'create table if not exists "spool_positions" ("file" VARCHAR, "position" BIGINT)'
+)
+"""How far each spool file was committed; ours alone, no reader's."""
 
 TABLES: Final = (ATTEMPTS, CIRCUIT_CHANGES, REQUESTS)

@@ -1,7 +1,7 @@
 """The one writer of the attempt log."""
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +17,18 @@ from .database import open_database, store_errors
 from .queries import DEFAULT_MEMORY_LIMIT_MB, LogReader
 from .schema import ATTEMPTS, CIRCUIT_CHANGES, REQUESTS, Table
 
-__all__ = ["AppendReport", "AttemptLogStore"]
+__all__ = ["AppendReport", "AttemptLogStore", "UnfitRow"]
 
 _SLACK: Final = dt.timedelta(minutes=1)
+_HEARSAY_SQL: Final = (
+    "select attempt_id from attempts where node_id is null "
+    "and started_at > (select max(started_at) from attempts) - interval 1 hour"
+)
 _Row = TypeVar("_Row")
+
+
+class UnfitRow(StoreError):
+    """A row that no table takes, as it was written by a mistaken or another program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +69,33 @@ class AttemptLogStore(LogReader):
             path, memory_limit_mb=memory_limit_mb, threads=threads, read_only=False
         )
         super().__init__(connection, memory_limit_mb)
+        with self._cursor(f"the attempt log {path} cannot be read") as cursor:
+            # The few rows that a better one may still replace, so that no batch searches for them.
+            self._hearsay = {str(row[0]) for row in cursor.execute(_HEARSAY_SQL).fetchall()}
 
     def append(
         self,
         attempts: Sequence[ConnectionAttempt] = (),
         changes: Sequence[CircuitChange] = (),
         requests: Sequence[RequestRecord] = (),
+        *,
+        positions: Mapping[str, int] | None = None,
+        forgotten: Collection[str] = (),
     ) -> AppendReport:
         """Commit rows, all or none; durable on return. Rows that are there already stay as they are.
 
+        But for one: an attempt's row that its provider's actor wrote takes the place of the one
+        that a router wrote without having heard of it (`node_id` is null there).
+
+        Args:
+            attempts: rows of `attempts`.
+            changes: rows of `circuit_changes`.
+            requests: rows of `requests`.
+            positions: spool file → offset up to which these rows reach, committed with them.
+            forgotten: spool files that are gone.
+
         Raises:
+            UnfitRow: a row fits no table; nothing was written.
             StoreError: nothing was written.
 
         """
@@ -83,8 +108,8 @@ class AttemptLogStore(LogReader):
             )
             arrow = [(table, table.batch(rows)) for table, rows in batches]
         except (pa.ArrowException, TypeError, ValueError) as error:
-            raise StoreError("a row does not fit the attempt log; nothing was written") from error
-        if not given:
+            raise UnfitRow("a row does not fit the attempt log; nothing was written") from error
+        if not (given or positions or forgotten):
             return AppendReport(0, 0, 0, 0)
         with (
             store_errors("the attempt log could not be written"),
@@ -92,9 +117,40 @@ class AttemptLogStore(LogReader):
         ):
             cursor.execute("begin transaction").fetchall()
             # An error leaves through closing the cursor, which rolls back.
+            better = [a for a in attempts if a.node_id and a.attempt_id in self._hearsay]
+            _forget_hearsay(cursor, better)
             added = [_insert(cursor, table, rows) for table, rows in arrow]
+            _keep_positions(cursor, positions or {}, forgotten)
             cursor.execute("commit").fetchall()
+        self._hearsay -= {a.attempt_id for a in better}
+        self._hearsay |= {a.attempt_id for a in attempts if a.node_id is None}
         return AppendReport(added[0], added[1], added[2], duplicates=given - sum(added))
+
+    @staticmethod
+    def fits(row: ConnectionAttempt | CircuitChange | RequestRecord) -> bool:
+        """Whether a table takes this row."""
+        try:
+            if isinstance(row, ConnectionAttempt):
+                _attempt_id(row.attempt_id)
+                ATTEMPTS.batch([row])
+            elif isinstance(row, CircuitChange):
+                CIRCUIT_CHANGES.batch([row])
+            else:
+                REQUESTS.batch([row])
+        except (pa.ArrowException, TypeError, ValueError):
+            return False
+        return True
+
+    def spool_positions(self) -> dict[str, int]:
+        """How far each spool file was committed.
+
+        Raises:
+            StoreError: the file cannot be read.
+
+        """
+        with self._cursor("the spool's positions cannot be read") as cursor:
+            rows = cursor.execute('select "file", "position" from spool_positions').fetchall()
+        return {str(name): int(position) for name, position in rows}
 
     def checkpoint(self) -> None:
         """Fold the write-ahead log into the file.
@@ -117,6 +173,31 @@ def _by_id(rows: Iterable[tuple[str, _Row]]) -> list[_Row]:
 
 def _attempt_id(text: str) -> str:
     return UUID(text).hex
+
+
+def _forget_hearsay(
+    cursor: duckdb.DuckDBPyConnection, attempts: Sequence[ConnectionAttempt]
+) -> None:
+    if not attempts:
+        return
+    times = [attempt.started_at for attempt in attempts]
+    cursor.execute(
+        "delete from attempts where node_id is null and started_at between ? and ? "
+        "and list_contains(?::UUID[], attempt_id)",
+        [min(times) - _SLACK, max(times) + _SLACK, [a.attempt_id for a in attempts]],
+    ).fetchall()
+
+
+def _keep_positions(
+    cursor: duckdb.DuckDBPyConnection, positions: Mapping[str, int], forgotten: Collection[str]
+) -> None:
+    gone = [*positions, *forgotten]
+    if gone:
+        cursor.execute(
+            'delete from spool_positions where list_contains(?::VARCHAR[], "file")', [gone]
+        ).fetchall()
+    for name, position in positions.items():
+        cursor.execute("insert into spool_positions values (?, ?)", [name, position]).fetchall()
 
 
 def _insert(cursor: duckdb.DuckDBPyConnection, table: Table, rows: pa.Table) -> int:

@@ -16,7 +16,9 @@ class ConnectionAttempt:
 
     `outcome` is `success` or an error class. `propensity` is the probability with which the policy
     put this provider where it was tried first (null for later attempts). `space_hash` stands for
-    the tenant, who is never named here.
+    the tenant, who is never named here. `http_calls` is null where nobody lived to count them: the
+    attempt may never have left. `node_id` names the process that made it, null where only a router
+    tells of it.
     """
 
     attempt_id: str
@@ -33,7 +35,7 @@ class ConnectionAttempt:
     started_at: datetime
     latency_ms: float
     waited_ms: float
-    http_calls: int
+    http_calls: int | None
     outcome: str
     error_code: str | None
     error_scope: ErrorScope | None

@@ -1,13 +1,13 @@
 """Orders, rows and doubles for tests of the actors' desks."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from uuid import UUID
 
 from actors.attempt_writer import Measured, attempt_row
 from actors.messages import AccountsCall, AttemptOrder, AttemptReply, ExchangeCall
-from actors.ports import LogRow
+from actors.ports import LogStanding
 from orchestrator.attempt_log import LogStats
 from orchestrator.domain import (
     AccountsData,
@@ -23,11 +23,14 @@ from orchestrator.resilience import (
     ProviderGuard,
     RateLimiter,
 )
+from orchestrator.spool import Row, SpoolWriter
+from orchestrator.spool.records import Kind, Record, decoded
 
 __all__ = [
     "AT",
     "NO_ACCOUNTS",
-    "RecordingLog",
+    "EmptyLog",
+    "RecordingSpool",
     "ScriptedProvider",
     "attempt",
     "exchange_order",
@@ -104,29 +107,15 @@ def snapshot_of(
     return chosen.snapshot(0.0, at_unix_s)
 
 
-class RecordingLog:
-    """An `AttemptLogPort` that keeps what it is sent; `failures` are raised first, in turn.
+class EmptyLog:
+    """An `AttemptLogPort` in which nothing has happened."""
 
-    `gate`, while it is not set, holds every append back.
-    """
-
-    def __init__(self, failures: Sequence[Exception] = ()) -> None:
-        self.batches: list[list[LogRow]] = []
-        self.gate = asyncio.Event()
-        self.gate.set()
-        self._failures = list(failures)
-
-    @property
-    def rows(self) -> list[LogRow]:
-        """All rows, in the order in which they came."""
-        return [row for batch in self.batches for row in batch]
-
-    async def append(self, rows: Sequence[LogRow]) -> None:
+    async def collect(self) -> None:
         """See `AttemptLogPort`."""
-        await self.gate.wait()
-        self.batches.append(list(rows))
-        if self._failures:
-            raise self._failures.pop(0)
+
+    async def standing(self) -> LogStanding:
+        """All is well."""
+        return LogStanding(0, 0, None)
 
     async def stats(self) -> LogStats:
         """Nothing has happened."""
@@ -139,6 +128,38 @@ class RecordingLog:
     async def query(self, sql: str) -> list[Json]:
         """No rows."""
         return []
+
+
+class RecordingSpool(SpoolWriter):
+    """A spool in memory. While `full` is set, the disk takes nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(Path(), "test")
+        self.full = False
+        self.lines: list[bytes] = []
+
+    def _written(self, line: bytes) -> bool:
+        if not self.full:
+            self.lines.append(line)
+        return not self.full
+
+    @property
+    def intents(self) -> list[ConnectionAttempt]:
+        """Attempts that were about to be sent, in order."""
+        return [
+            record.row
+            for record in self._records()
+            if record.kind is Kind.INTENT and isinstance(record.row, ConnectionAttempt)
+        ]
+
+    @property
+    def rows(self) -> list[Row]:
+        """Rows for the log, in order."""
+        return [record.row for record in self._records() if record.kind is not Kind.INTENT]
+
+    def _records(self) -> list[Record]:
+        found = [decoded(line.removesuffix(b"\n")) for line in self.lines]
+        return [record for record in found if record is not None]
 
 
 class ScriptedProvider:

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from actors.attempt_log import AttemptLogDesk
+from actors.installation import spool_folder
 from actors.provider import ProviderDesk
 from actors.provider_actor import assemble_provider
 from actors.router_actor import assemble_service
@@ -30,7 +31,6 @@ __all__ = ["PROVIDERS", "Answer", "Linked", "System", "by_provider", "running_sy
 
 PROVIDERS = ("plaid", "mx", "belvo")
 """The configured ones, unless a test names others."""
-_FLUSH_TIMEOUT_S = 5.0
 
 Body = Mapping[str, Any]
 
@@ -158,10 +158,8 @@ class System:
         return int(str(found["count"])) if found else 0
 
     async def settled(self) -> None:
-        """Wait until every row has reached the log."""
-        for desk in self.desks.values():
-            assert await desk.drain(_FLUSH_TIMEOUT_S)
-        assert await self.service.settled(_FLUSH_TIMEOUT_S)
+        """Have every row in the log."""
+        await self.log.collect()
 
     async def sql(self, sql: str) -> list[dict[str, Any]]:
         """Rows of the settled log for one SELECT."""
@@ -223,16 +221,16 @@ async def running_system(
         stack.push_async_callback(vault.close)
         log = AttemptLogDesk(
             lambda: AttemptLogStore(data_dir / "attempts.duckdb", memory_limit_mb=256),
+            spool_folder(settings),
             clock,
             query_timeout_s=5.0,
             query_max_rows=10_000,
+            collect_every_s=None,
         )
         stack.push_async_callback(log.close)
-        desks = {
-            name: assemble_provider(settings, name, vault, log, clock=clock) for name in providers
-        }
+        desks = {name: assemble_provider(settings, name, vault, clock=clock) for name in providers}
         for desk in desks.values():
-            stack.push_async_callback(desk.close, _FLUSH_TIMEOUT_S)
+            stack.push_async_callback(desk.close)
         service = assemble_service(settings, desks, vault, log, clock=clock)
 
         async def open_service() -> RouterService:

@@ -8,7 +8,6 @@ from typing import cast
 import pytest
 
 from actors.messages import AttemptOrder, AttemptReply, NotAttempted
-from actors.outbox import LogOutbox
 from actors.ports import ActorLost
 from actors.provider import ProviderDesk
 from actors.provider_calls import ProviderCalls
@@ -36,7 +35,7 @@ from orchestrator.resilience import (
 from orchestrator.resilience.quota import QuotaScope
 from orchestrator.routing import Rejected
 from tests.support.clock import SteppedClock
-from tests.support.orders import NO_ACCOUNTS, RecordingLog, exchange_order, order_of
+from tests.support.orders import NO_ACCOUNTS, RecordingSpool, exchange_order, order_of
 
 Act = Callable[[], Awaitable[OperationData | NotAttempted]]
 DOWN = Failure(ErrorClass.PROVIDER_DOWN, ErrorScope.PROVIDER, "DOWN", "it is down")
@@ -93,7 +92,7 @@ class Bench:
         call_timeout_s: float = 5.0,
     ) -> None:
         self.clock = SteppedClock(running=False)
-        self.log = RecordingLog()
+        self.spool = RecordingSpool()
         self.calls = Calls(act)
         self.closed = False
         self.slept: list[float] = []
@@ -106,7 +105,7 @@ class Bench:
         self.desk = ProviderDesk(
             cast(ProviderCalls, self.calls),
             self.guard,
-            LogOutbox(self.log),
+            self.spool,
             clock=self.clock,
             rng=random.Random(0),
             exchange_consumes=exchange_consumes,
@@ -127,12 +126,12 @@ class Bench:
         try:
             return await self.desk.execute(order)
         finally:
-            await self.desk.close(1.0)
+            await self.desk.close()
 
     @property
     def attempts(self) -> list[ConnectionAttempt]:
         """Rows of attempts that reached the log."""
-        return [row for row in self.log.rows if isinstance(row, ConnectionAttempt)]
+        return [row for row in self.spool.rows if isinstance(row, ConnectionAttempt)]
 
 
 def failing(failure: Failure, calls: int = 1) -> Act:
@@ -227,7 +226,7 @@ async def test_only_the_providers_own_timeouts_open_its_circuit() -> None:
     for number in range(5):
         await bench.desk.execute(order_of(20 + number, timeout_s=0.001))
     by_timeout = bench.guard.board.snapshot(bench.clock.now_s()).narrower
-    await bench.desk.close(1.0)
+    await bench.desk.close()
 
     assert () == by_deadline
     assert ["institution:ins_chase"] == [circuit.scope for circuit in by_timeout]
@@ -239,8 +238,8 @@ async def test_open_circuit_refuses_without_a_call_or_a_row() -> None:
     for number in range(5):
         await bench.desk.execute(order_of(number))
     reply = await bench.desk.execute(order_of(6))
-    await bench.desk.close(1.0)
-    changes = [row for row in bench.log.rows if isinstance(row, CircuitChange)]
+    await bench.desk.close()
+    changes = [row for row in bench.spool.rows if isinstance(row, CircuitChange)]
 
     assert Rejected("circuit_open", 60.0, by_failures=True) == reply.outcome
     assert 5 == len(bench.attempts)
@@ -319,7 +318,7 @@ async def test_own_faults_end_the_attempt_and_open_nothing(error: Exception) -> 
     bench = Bench(breaking(error))
     for number in range(6):
         reply = await bench.desk.execute(order_of(number))
-    await bench.desk.close(1.0)
+    await bench.desk.close()
 
     assert isinstance(reply.outcome, Failure)
     assert ("provider_down", "INTERNAL", "request") == (
@@ -349,7 +348,7 @@ async def test_cancelled_attempt_gives_its_permit_back_and_has_a_row() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    await bench.desk.close(1.0)
+    await bench.desk.close()
 
     assert 0 == bench.guard.in_flight
     assert ["DEADLINE"] == [row.error_code for row in bench.attempts]
@@ -439,7 +438,7 @@ async def test_cancelled_exchange_is_in_doubt() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    await bench.desk.close(1.0)
+    await bench.desk.close()
 
     assert [("ls_1", True)] == bench.calls.settled
 
@@ -464,7 +463,7 @@ async def test_silent_revocation_is_a_failure() -> None:
     bench = Bench(silent, call_timeout_s=0.005)
     with pytest.raises(ProviderFailure) as caught:
         await bench.desk.revoke("conn_1")
-    await bench.desk.close(1.0)
+    await bench.desk.close()
 
     assert "TIMEOUT" == caught.value.failure.code
 
@@ -478,20 +477,52 @@ async def test_forced_states_are_told_and_logged() -> None:
     assert CircuitState.FORCED_OPEN is snapshot.state
     assert Rejected("forced_open", None) == reply.outcome
     assert ["operator: maintenance"] == [
-        row.reason for row in bench.log.rows if isinstance(row, CircuitChange)
+        row.reason for row in bench.spool.rows if isinstance(row, CircuitChange)
     ]
 
 
+async def test_an_intent_is_written_down_before_the_first_byte() -> None:
+    """Whoever finds no outcome later can tell what may have been sent."""
+    written: list[int] = []
+
+    async def look() -> OperationData:
+        written.append(len(bench.spool.intents))
+        await http(3)
+        written.append(len(bench.spool.intents))
+        return NO_ACCOUNTS
+
+    bench = Bench(look)
+    await bench.run(order_of())
+    (intent,) = bench.spool.intents
+
+    assert [0, 1] == written
+    assert ("network", "ACTOR_LOST", None) == (
+        intent.outcome,
+        intent.error_code,
+        intent.http_calls,
+    )
+    assert order_of().attempt_id == intent.attempt_id == bench.attempts[0].attempt_id
+
+
+async def test_an_attempt_that_sends_nothing_has_no_intent() -> None:
+    """What was refused by the limits before its first call needs no row if it is lost."""
+    bench = Bench(working, quotas=(Quota(QuotaScope.CLIENT, 1, 60.0),))
+    await bench.desk.execute(order_of(1))
+    await bench.run(order_of(2))
+
+    assert [order_of(1).attempt_id] == [intent.attempt_id for intent in bench.spool.intents]
+
+
 async def test_waiting_rows_are_counted_until_drained() -> None:
-    """Tell how many rows the log has not taken yet, and wait for them when drained."""
+    """Tell how many rows the disk has not taken yet, and hand them over when it does."""
     bench = Bench(working)
-    bench.log.gate.clear()
+    bench.spool.full = True
     await bench.desk.execute(order_of())
     waiting = await bench.desk.backlog()
-    too_soon = await bench.desk.drain(0.005)
-    bench.log.gate.set()
-    drained = await bench.desk.drain(1.0)
+    too_soon = await bench.desk.drain()
+    bench.spool.full = False
+    drained = await bench.desk.drain()
     left = await bench.desk.backlog()
-    await bench.desk.close(1.0)
+    await bench.desk.close()
 
-    assert ((1, 0), False, True, (0, 0)) == (waiting, too_soon, drained, left)
+    assert ((2, 0), False, True, (0, 0)) == (waiting, too_soon, drained, left)

@@ -2,16 +2,14 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import cast
 
 import pytest
-import pytest_asyncio
 
 from actors.health_board import HealthBoard
 from actors.messages import AccountsCall, AttemptOrder, AttemptReply, ExchangeCall
-from actors.outbox import LogOutbox
 from actors.ports import ActorLost, VaultPort
 from actors.router import RouterDesk
 from actors.targets import Target, Targets
@@ -29,7 +27,7 @@ from orchestrator.domain import (
 )
 from orchestrator.routing import Candidate, CandidateFacts, PlanOptions, Rejected
 from tests.support.clock import SteppedClock
-from tests.support.orders import NO_ACCOUNTS, RecordingLog, ScriptedProvider, params_of
+from tests.support.orders import NO_ACCOUNTS, RecordingSpool, ScriptedProvider, params_of
 
 Act = Callable[[AttemptOrder], Awaitable[AttemptReply]]
 DOWN = Failure(ErrorClass.PROVIDER_DOWN, ErrorScope.PROVIDER, "DOWN", "it is down")
@@ -110,8 +108,7 @@ class Bench:
     """A router with everything around it in reach."""
 
     def __init__(self, **acts: Act) -> None:
-        self.log = RecordingLog()
-        self.outbox = LogOutbox(self.log)
+        self.spool = RecordingSpool()
         self.vault = Vault()
         self.targets = FixedTargets(*acts)
         self.providers = {name: ScriptedProvider(act, name) for name, act in acts.items()}
@@ -122,7 +119,7 @@ class Bench:
             board=HealthBoard(self.providers, clock),
             policy=SelectionPolicy(policy="priority", seed=0),
             vault=cast(VaultPort, self.vault),
-            outbox=self.outbox,
+            spool=self.spool,
             clock=clock,
             rng=random.Random(0),
             options=PlanOptions(retry_base_s=0.001, retry_cap_s=0.001),
@@ -132,29 +129,21 @@ class Bench:
     @property
     def attempts(self) -> list[ConnectionAttempt]:
         """Rows of attempts that the router itself has written."""
-        return [row for row in self.log.rows if isinstance(row, ConnectionAttempt)]
+        return [row for row in self.spool.rows if isinstance(row, ConnectionAttempt)]
 
     @property
     def requests(self) -> list[RequestRecord]:
         """Rows of requests."""
-        return [row for row in self.log.rows if isinstance(row, RequestRecord)]
+        return [row for row in self.spool.rows if isinstance(row, RequestRecord)]
 
 
 Make = Callable[..., Bench]
 
 
-@pytest_asyncio.fixture
-async def make() -> AsyncIterator[Make]:
-    """Makes routers, and closes what they send their rows with."""
-    made: list[Bench] = []
-
-    def bench(**acts: Act) -> Bench:
-        made.append(Bench(**acts))
-        return made[-1]
-
-    yield bench
-    for one in made:
-        await one.outbox.close(1.0)
+@pytest.fixture
+def make() -> Make:
+    """Makes routers."""
+    return Bench
 
 
 def request_for(
@@ -190,7 +179,6 @@ async def test_lost_actor_fails_over_and_has_a_row(make: Make) -> None:
     """Go on elsewhere when an actor dies mid-call, and write the row that it no longer can."""
     bench = make(plaid=lost, mx=answering(NO_ACCOUNTS))
     result = await bench.router.execute(request_for())
-    await bench.outbox.flush(1.0)
     (row,) = bench.attempts
 
     assert (True, "mx", True) == (result.success, result.provider, result.failover_used)
@@ -210,7 +198,6 @@ async def test_late_reply_is_a_deadline_and_has_a_row(make: Make) -> None:
     started = loop.time()
     result = await bench.router.execute(request_for(deadline_ms=100))
     took = loop.time() - started
-    await bench.outbox.flush(1.0)
 
     assert result.error is not None
     assert ErrorType.DEADLINE is result.error.type
@@ -245,7 +232,6 @@ async def test_lost_vault_is_told_and_kept(make: Make) -> None:
     bench = make(plaid=answering(NO_ACCOUNTS))
     bench.targets.error = ActorLost("vault")
     result = await bench.router.execute(request_for())
-    await bench.outbox.flush(1.0)
 
     assert result.error is not None
     assert (ErrorType.NETWORK, "ACTOR_LOST") == (result.error.type, result.error.code)
@@ -266,7 +252,6 @@ async def test_every_request_has_one_record(make: Make) -> None:
     """Keep one record of a request, failed or not, with its number of attempts."""
     bench = make(plaid=answering(DOWN), mx=answering(DOWN))
     await bench.router.execute(request_for())
-    await bench.outbox.flush(1.0)
     (record,) = bench.requests
 
     assert ("req_1", "provider_down", False) == (

@@ -2,11 +2,12 @@
 
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from actors.ports import ActorLost
+from actors.ports import ActorLost, LogStanding
 from actors.router_actor import assemble_service
 from actors.service import RouterService
 from actors.vault import VaultDesk
@@ -16,21 +17,32 @@ from orchestrator.domain import (
     Json,
     QueryRefused,
     RequestRefused,
+    StoreError,
 )
 from orchestrator.settings import load_settings
 from orchestrator.vault import VaultStore, vault_url
-from tests.support.orders import RecordingLog
+from tests.support.orders import EmptyLog
 
 ATTEMPT: dict[str, Json] = {"attemptId": "a1"}
 
 
-class Log(RecordingLog):
+class Log(EmptyLog):
     """A log that tells a request's stories in turn, or is away."""
 
     def __init__(self, stories: Sequence[dict[str, Json] | None] = ()) -> None:
         super().__init__()
         self.away: Exception | None = None
+        self.problem: str | None = None
+        self.collected = False
         self._stories = list(stories)
+
+    async def collect(self) -> None:
+        """Remember."""
+        self.collected = True
+
+    async def standing(self) -> LogStanding:
+        """Say what the test says."""
+        return LogStanding(7, 1, self.problem)
 
     async def stats(self) -> LogStats:
         """Be away, or empty."""
@@ -77,13 +89,31 @@ def _story(*rows: dict[str, Json]) -> dict[str, Json]:
     return {"requestId": "r", "request": {"attempts": [ATTEMPT]}, "attempts": list(rows)}
 
 
-async def test_story_waits_for_the_rows_of_its_attempts(
+async def test_story_is_told_of_collected_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vault: VaultDesk
 ) -> None:
-    """Tell a request's story once the rows of its attempts have come from the other processes."""
-    service = _service(tmp_path, monkeypatch, vault, Log([_story(), _story(ATTEMPT)]))
+    """Have what is written down committed before a request's story is read."""
+    log = Log([_story(ATTEMPT)])
+    service = _service(tmp_path, monkeypatch, vault, log)
 
     assert _story(ATTEMPT) == await service.story("r")
+    assert log.collected
+
+
+@pytest.mark.parametrize("away", [ActorLost("log"), StoreError("damaged: move it away")])
+async def test_statistics_go_on_without_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vault: VaultDesk, away: Exception
+) -> None:
+    """Show the providers and the alarm when the log's file cannot be had."""
+    log = Log()
+    log.away = away
+    log.problem = "damaged: move it away"
+    document: Any = await _service(tmp_path, monkeypatch, vault, log).stats()
+
+    assert "plaid" in document["providers"]
+    assert {"rows": None, "pending": 7, "lost": 1, "problem": "damaged: move it away"} == (
+        document["attemptLog"]
+    )
 
 
 async def test_unknown_story_is_told_at_once(
@@ -97,7 +127,11 @@ async def test_unknown_story_is_told_at_once(
 
 @pytest.mark.parametrize(
     ("away", "error_type"),
-    [(ActorLost("log"), ErrorType.NETWORK), (QueryRefused("one SELECT"), ErrorType.VALIDATION)],
+    [
+        (ActorLost("log"), ErrorType.NETWORK),
+        (StoreError("damaged"), ErrorType.NETWORK),
+        (QueryRefused("one SELECT"), ErrorType.VALIDATION),
+    ],
 )
 async def test_trouble_of_the_log_is_a_refusal(
     tmp_path: Path,

@@ -37,6 +37,7 @@ def _document(health: dict[str, HealthSnapshot | None], log: LogStats) -> dict[s
         log=log,
         pending=3,
         lost=1,
+        problem=None,
         model={"version": None, "policy": "priority", "trainedAt": None},
     )
 

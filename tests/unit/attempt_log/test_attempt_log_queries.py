@@ -9,11 +9,11 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 import pytest
-from attempt_log_builders import NOW, attempt, change, failed, request
 
 from orchestrator.attempt_log import AttemptLogStore, LogReader, read_only
 from orchestrator.attempt_log.allowed_functions import FUNCTIONS, TABLE_FUNCTIONS
 from orchestrator.domain import ErrorScope, QueryRefused, StoreError
+from tests.support.log_rows import NOW, attempt, change, failed, request
 
 ALLOWED = [
     "select * from attempts",

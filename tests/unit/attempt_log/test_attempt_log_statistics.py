@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from attempt_log_builders import NOW, attempt, change, failed, request
 
 from orchestrator.attempt_log import AttemptLogStore, LastError, LogStats
 from orchestrator.domain import ErrorScope
+from tests.support.log_rows import NOW, attempt, change, failed, request
 
 
 @pytest.fixture

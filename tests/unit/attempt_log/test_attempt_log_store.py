@@ -13,12 +13,12 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pytest
-from attempt_log_builders import NOW, attempt, change, failed, request
 
 from orchestrator.attempt_log import AppendReport, AttemptLogStore, RequestStory, read_only
 from orchestrator.attempt_log.schema import Table
 from orchestrator.attempt_log.store import _insert
 from orchestrator.domain import ErrorScope, StoreError
+from tests.support.log_rows import NOW, attempt, change, failed, request
 
 CONTRACT_COLUMNS = [
     "attempt_id",
@@ -217,9 +217,9 @@ def test_rows_survive_a_killed_process(path: Path) -> None:
     """What append has returned for is there after kill -9, without a clean close."""
     script = f"""
         import os, signal, sys
-        sys.path.insert(0, {str(Path(__file__).parent)!r})
+        sys.path.insert(0, {str(Path(__file__).parents[3])!r})
         from pathlib import Path
-        from attempt_log_builders import attempt
+        from tests.support.log_rows import attempt
         from orchestrator.attempt_log import AttemptLogStore
         store = AttemptLogStore(Path({str(path)!r}))
         store.append([attempt(n) for n in range(1, 501)])

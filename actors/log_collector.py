@@ -1,0 +1,134 @@
+"""From the spools into the log's file: batches with their positions, and a file that may be away.
+
+Belongs to one thread. Where the file is in use, damaged or its disk is full, rows stay in the
+spools, and everything is tried again.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from orchestrator.attempt_log import AttemptLogStore, UnfitRow
+from orchestrator.domain import CircuitChange, ConnectionAttempt, RequestRecord, StoreError
+from orchestrator.spool import SpoolBatch, SpoolReader
+
+__all__ = ["LogCollector"]
+
+_BATCH_ROWS: Final = 5_000
+_CHECKPOINT_EVERY_ROWS: Final = 50_000
+
+_log = structlog.get_logger("attempt_log")
+
+Rows = tuple[Sequence[ConnectionAttempt], Sequence[CircuitChange], Sequence[RequestRecord]]
+
+
+class LogCollector:
+    """Commits what stands in the spools.
+
+    Args:
+        open_store: opens the log's file; raises `StoreError` while it cannot be had.
+        folder: of all spools.
+
+    """
+
+    def __init__(self, open_store: Callable[[], AttemptLogStore], folder: Path) -> None:
+        self._open_store = open_store
+        self._folder = folder
+        self._store: AttemptLogStore | None = None
+        self._reader = SpoolReader(folder, {})
+        self._since_checkpoint = 0
+        self._unfit = 0
+        self.problem: str | None = None
+
+    @property
+    def lost(self) -> int:
+        """Records that were damaged or fit no table."""
+        return self._reader.damaged + self._unfit
+
+    def store(self) -> AttemptLogStore:
+        """The file, opened if need be.
+
+        Raises:
+            StoreError: it cannot be had now.
+
+        """
+        if self._store is None:
+            try:
+                store = self._open_store()
+                self._reader = SpoolReader(self._folder, store.spool_positions())
+            except StoreError as error:
+                self._note(error)
+                raise
+            self._store = store
+        return self._store
+
+    def collect(self) -> None:
+        """Commit all that is there now.
+
+        Raises:
+            StoreError: the file cannot be had or written; nothing is lost.
+
+        """
+        store = self.store()
+        more = True
+        while more:
+            batch = self._reader.read(_BATCH_ROWS)
+            if batch.is_empty:
+                break
+            try:
+                self._commit(store, batch)
+            except StoreError as error:
+                self._note(error)
+                # A full disk leaves DuckDB's instance unusable: the next round opens it anew.
+                self.close()
+                raise
+            self._reader.committed(batch)
+            more = batch.more
+        self.problem = None
+
+    def rows_waiting(self) -> int:
+        """Rows in the spools that are not committed."""
+        return self._reader.rows_waiting()
+
+    def close(self) -> None:
+        """Let the file go."""
+        if self._store is not None:
+            with suppress(StoreError):
+                self._store.checkpoint()
+            self._store.close()
+            self._store = None
+
+    def _commit(self, store: AttemptLogStore, batch: SpoolBatch) -> None:
+        try:
+            self._append(store, batch, (batch.attempts, batch.changes, batch.requests))
+        except UnfitRow:
+            self._append(store, batch, self._fitting(store, batch))
+        self._since_checkpoint += batch.rows
+        if self._since_checkpoint >= _CHECKPOINT_EVERY_ROWS:
+            self._since_checkpoint = 0
+            store.checkpoint()
+
+    @staticmethod
+    def _append(store: AttemptLogStore, batch: SpoolBatch, rows: Rows) -> None:
+        attempts, changes, requests = rows
+        store.append(
+            attempts, changes, requests, positions=batch.positions, forgotten=batch.forgotten
+        )
+
+    def _fitting(self, store: AttemptLogStore, batch: SpoolBatch) -> Rows:
+        """The batch without the rows that no table takes, so that they stop nobody."""
+        attempts = [row for row in batch.attempts if store.fits(row)]
+        changes = [row for row in batch.changes if store.fits(row)]
+        requests = [row for row in batch.requests if store.fits(row)]
+        unfit = batch.rows - len(attempts) - len(changes) - len(requests)
+        self._unfit += unfit
+        _log.error("rows_unfit", rows=unfit)
+        return attempts, changes, requests
+
+    def _note(self, error: StoreError) -> None:
+        if self.problem is None:
+            _log.error("attempt_log_away", problem=str(error))
+        self.problem = str(error)
