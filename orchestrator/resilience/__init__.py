@@ -21,6 +21,7 @@ from .board_snapshot import (
 )
 from .breaker import CircuitBreaker
 from .breaker_options import BreakerOptions
+from .call_budget import CallBudget
 from .circuit_permit import CircuitPermit, CircuitRejection, CircuitTransition
 from .circuits import CircuitBoard
 from .guard import AdmitRequest, GuardPermit, GuardReport, ProviderGuard
@@ -44,6 +45,7 @@ __all__ = [
     "BoardSnapshot",
     "BreakerOptions",
     "BreakerSnapshot",
+    "CallBudget",
     "CircuitBlock",
     "CircuitBoard",
     "CircuitBreaker",
