@@ -6,7 +6,16 @@ from typing import Final
 from actors.ports import ActorLost
 from orchestrator.domain import ErrorClass, ErrorScope, ErrorType, Failure, OperationError
 
-__all__ = ["ACTOR_LOST", "CUT", "LATE", "PART_LOST", "local_limit", "own_fault", "wrongly_empty"]
+__all__ = [
+    "ACTOR_LOST",
+    "CUT",
+    "LATE",
+    "OUTRUN",
+    "PART_LOST",
+    "local_limit",
+    "own_fault",
+    "wrongly_empty",
+]
 
 LATE: Final = Failure(
     error_class=ErrorClass.NETWORK,
@@ -20,6 +29,13 @@ CUT: Final = replace(LATE, code="DEADLINE", message="the request's deadline came
 ACTOR_LOST: Final = replace(
     LATE, code="ACTOR_LOST", message="a part of this system was lost during the attempt"
 )
+OUTRUN: Final = replace(
+    LATE,
+    scope=ErrorScope.REQUEST,
+    code="OUTRUN",
+    message="another attempt of the request answered first",
+)
+"""Given up beside a hedge, or as one: nobody's fault, and it says nothing."""
 PART_LOST: Final = OperationError(
     ErrorType.NETWORK,
     "ACTOR_LOST",
@@ -53,7 +69,7 @@ def wrongly_empty(what: str) -> Failure:
     )
 
 
-def local_limit(retry_after_s: float) -> Failure:
+def local_limit(retry_after_s: float | None) -> Failure:
     """The failure of an attempt whose next page found no room in the provider's limits."""
     return Failure(
         error_class=ErrorClass.RATE_LIMIT,
@@ -61,4 +77,5 @@ def local_limit(retry_after_s: float) -> Failure:
         code="LOCAL_LIMIT",
         message="the provider's limits leave no room for the next page in time",
         retry_after_s=retry_after_s,
+        sent=False,
     )

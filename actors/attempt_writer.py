@@ -62,7 +62,7 @@ def attempt_row(
         space_hash=order.space_hash,
         connection_id=connection_id,
         attempt_number=order.attempt_number,
-        hedge=False,
+        hedge=order.hedge,
         started_at=measured.started_at,
         latency_ms=measured.latency_ms,
         waited_ms=measured.waited_ms,

@@ -57,6 +57,15 @@ class HealthBoard:
             return None
         return Block(rejection.reason, rejection.retry_after_s, rejection.by_failures)
 
+    def slow_after_s(self, operation: Operation) -> dict[str, float]:
+        """After how many seconds an answer is slow, by provider, where that is known."""
+        return {
+            name: seconds
+            for name, (snapshot, _) in self._seen.items()
+            for told, seconds in snapshot.slow_after_s
+            if told is operation
+        }
+
     async def refresh(self) -> None:
         """Ask every provider now; one that does not answer keeps its last picture."""
         await asyncio.gather(*(self._ask(name) for name in self._providers))

@@ -87,8 +87,8 @@ Call = LinkCall | ExchangeCall | AccountsCall | TransactionsCall
 class AttemptOrder:
     """One attempt to make, with all that its row in the log will tell of the decision.
 
-    `timeout_s` is a duration from arrival; `deadline_cuts` says that running out of it is the
-    caller's doing and opens nothing.
+    `timeout_s`, `time_left_s`, `wait_s`, `panic`, `extra` and `hedge` are those of a `Dispatch`;
+    durations count from arrival.
     """
 
     attempt_id: str
@@ -103,9 +103,12 @@ class AttemptOrder:
     attempt_number: int
     lane: Lane
     timeout_s: float
-    deadline_cuts: bool
-    panic: bool
+    time_left_s: float
+    wait_s: float
     waited_s: float
+    panic: bool
+    extra: bool
+    hedge: bool
     failover: bool
     candidates: tuple[str, ...]
     eligible: tuple[str, ...]
@@ -113,6 +116,11 @@ class AttemptOrder:
     score: float | None
     policy: str
     model_version: str | None
+
+    @property
+    def longest_s(self) -> float:
+        """The longest that it can take, its wait included."""
+        return min(self.timeout_s + self.wait_s, self.time_left_s)
 
 
 @dataclass(frozen=True, slots=True)

@@ -186,6 +186,10 @@ class ProviderPort(Protocol):
         """
         ...
 
+    async def abandon(self, attempt_id: str) -> None:
+        """Give up an attempt, as another of its request has answered first; quiet where it ended."""
+        ...
+
     async def health(self) -> HealthSnapshot:
         """How the provider stands now."""
         ...

@@ -19,8 +19,11 @@ from orchestrator.providers.protocol import FinancialProvider
 from orchestrator.providers.registry import REGISTRY, AdapterConfig, adapter_of
 from orchestrator.resilience import (
     BreakerOptions,
+    Bulkheads,
     CircuitBoard,
     HealthSnapshot,
+    Lanes,
+    Latencies,
     ProviderGuard,
     Quota,
     RateLimiter,
@@ -47,6 +50,10 @@ class ProviderActor:
     async def execute(self, order: AttemptOrder) -> AttemptReply:
         """See `ProviderPort`."""
         return await self._desk.execute(order)
+
+    async def abandon(self, attempt_id: str) -> None:
+        """See `ProviderPort`."""
+        await self._desk.abandon(attempt_id)
 
     async def health(self) -> HealthSnapshot:
         """See `ProviderPort`."""
@@ -153,7 +160,13 @@ def assemble_provider(
             RateLimiter(
                 _scaled(vendor.quotas, section.limits.scale), enabled=section.limits.enabled
             ),
-            max_in_flight=requests.max_in_flight,
+            bulkheads=Bulkheads(
+                requests.max_in_flight,
+                most_per_institution=requests.max_in_flight_per_institution,
+                most_backfill=requests.max_in_flight_backfill,
+            ),
+            lanes=Lanes(requests.max_waiting),
+            latencies=Latencies(requests.hedge_quantile),
         ),
         SpoolWriter(spool_folder(settings), f"provider-{name}"),
         clock=clock,

@@ -61,6 +61,10 @@ class RemoteProvider(_Remote):
         """See `ProviderPort`."""
         return cast(AttemptReply, await self._call("execute", order))
 
+    async def abandon(self, attempt_id: str) -> None:
+        """See `ProviderPort`."""
+        await self._call("abandon", attempt_id)
+
     async def health(self) -> HealthSnapshot:
         """See `ProviderPort`."""
         return cast(HealthSnapshot, await self._call("health"))

@@ -27,7 +27,10 @@ _UNDECIDED: Final = DecisionSummary("none", None, ())
 
 @dataclass(slots=True)
 class RequestStory:
-    """One request's way through the router. `started_s` is monotonic, `at_unix_s` wall time."""
+    """One request's way through the router. `started_s` is monotonic, `at_unix_s` wall time.
+
+    `first_provider` is where attempt 1 went.
+    """
 
     request: OperationRequest
     started_s: float
@@ -35,6 +38,7 @@ class RequestStory:
     region: str
     decision: DecisionSummary = _UNDECIDED
     attempts: list[AttemptSummary] = field(default_factory=list)
+    first_provider: str | None = None
     provider: str | None = None
     data: OperationData | None = None
     refusal: OperationError | None = None
@@ -53,17 +57,20 @@ class RequestStory:
                 error_scope=None if failure is None else failure.scope,
                 latency_ms=round(reply.latency_ms, 3),
                 waited_ms=round(reply.waited_ms, 3),
+                hedge=order.hedge,
             )
         )
 
     def answered(self, provider: str, data: OperationData) -> None:
-        """Note the answer."""
-        self.provider = provider
-        self.data = data
+        """Note the answer; of two that come at once the first is it."""
+        if self.data is None:
+            self.provider = provider
+            self.data = data
 
     def result(self, error: OperationError | None) -> OperationResult:
         """What the caller gets."""
-        first = self.attempts[0].provider if self.attempts else None
+        attempts = tuple(sorted(self.attempts, key=lambda attempt: attempt.attempt_number))
+        first = attempts[0].provider if attempts else None
         return OperationResult(
             success=error is None,
             request_id=self.request.request_id,
@@ -72,7 +79,7 @@ class RequestStory:
             failover_used=error is None and first is not None and self.provider != first,
             data=self.data if error is None else None,
             error=error,
-            attempts=tuple(self.attempts),
+            attempts=attempts,
             decision=self.decision,
         )
 

@@ -6,63 +6,65 @@ Hosted by every Serve ingress replica, and by a named actor for callers without 
 import asyncio
 import random
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final
 from uuid import uuid4
 
-import structlog
-
-from actors.attempt_failures import ACTOR_LOST, CUT, PART_LOST
-from actors.attempt_writer import Measured, attempt_row
+from actors.asking import ProviderAsk
+from actors.attempt_failures import PART_LOST
 from actors.deciding import Decided, decide
 from actors.exchange_start import in_doubt_error
 from actors.health_board import HealthBoard
-from actors.messages import AttemptOrder, AttemptReply, ExchangeCall, NotAttempted
+from actors.messages import AttemptOrder, AttemptReply, NotAttempted
 from actors.ports import ActorLost, ProviderPort, VaultPort
 from actors.request_story import RequestStory
 from actors.targets import Target, Targets
 from models import AttemptOutcome, SelectionPolicy
 from orchestrator.domain import (
     SUCCESS,
-    CircuitState,
     Clock,
     ConnectionStatus,
     ErrorClass,
     ErrorScope,
     ErrorType,
     Failure,
-    Operation,
     OperationError,
     OperationRequest,
     OperationResult,
     RequestRefused,
-    from_unix,
 )
 from orchestrator.routing import (
     Block,
     Dispatch,
     FailoverPlan,
-    Finish,
     Pause,
     PlanOptions,
     Rejected,
     StepOutcome,
     Succeeded,
+    Watch,
 )
 from orchestrator.spool import SpoolWriter
 
 __all__ = ["RouterDesk"]
 
-_REPLY_GRACE_S: Final = 0.15
-"""How long after an attempt's time its reply is still awaited."""
 _REQUEST_GRACE_S: Final = 0.25
-"""Longer than that, so that an attempt without a reply is told as one."""
+"""Longer than an attempt's reply is awaited, so that one without a reply is told as one."""
 _DEADLINE: Final = OperationError(
     ErrorType.DEADLINE,
     "DEADLINE",
     "the deadline passed before a provider had answered; give a longer deadlineMs",
 )
-_log = structlog.get_logger("router")
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """An attempt that an actor was asked to make, when, and where its reply will be."""
+
+    step: Dispatch
+    order: AttemptOrder
+    reply: asyncio.Task[AttemptReply]
+    at_s: float
 
 
 class RouterDesk:
@@ -97,7 +99,7 @@ class RouterDesk:
         space_hash: Callable[[str], str],
     ) -> None:
         self._targets = targets
-        self._providers = dict(providers)
+        self._providers = ProviderAsk(providers, board, vault, spool, clock)
         self._board = board
         self._policy = policy
         self._vault = vault
@@ -152,36 +154,64 @@ class RouterDesk:
             started_at=story.started_s,
             deadline_s=request.deadline_ms / 1000,
             options=self._options.for_operation(request.operation),
+            slow_after_s=self._board.slow_after_s(request.operation),
         )
         return await self._follow(plan, decided, target, story)
 
     async def _follow(
         self, plan: FailoverPlan, decided: Decided, target: Target, story: RequestStory
     ) -> OperationError | None:
-        while True:
-            step = plan.next(self._clock.now_s())
-            if isinstance(step, Pause):
-                await asyncio.sleep(step.wait_s)
-                continue
-            if isinstance(step, Finish):
-                if story.in_doubt:
-                    return in_doubt_error(story.attempts[-1].provider)
-                return story.refusal or step.error
-            outcome = await self._attempt(step, decided, target, story)
-            plan.record(outcome, self._clock.now_s(), unit_random=self._rng.random())
-            story.decision = decided.summary
+        under_way: dict[asyncio.Task[AttemptReply], _Asked] = {}
+        try:
+            while True:
+                step = plan.next(self._clock.now_s())
+                if isinstance(step, Dispatch):
+                    asked = self._ask(step, decided, target, story)
+                    under_way[asked.reply] = asked
+                elif isinstance(step, Pause):
+                    await asyncio.sleep(step.wait_s)
+                elif isinstance(step, Watch):
+                    ended, _ = await asyncio.wait(
+                        under_way, timeout=step.wait_s, return_when=asyncio.FIRST_COMPLETED
+                    )
+                    for reply in sorted(ended, key=lambda each: under_way[each].at_s):
+                        asked = under_way.pop(reply)
+                        outcome = await self._heard(asked, reply.result(), decided, target, story)
+                        unit_random = self._rng.random()
+                        plan.record(
+                            asked.step, outcome, self._clock.now_s(), unit_random=unit_random
+                        )
+                        story.decision = decided.summary
+                else:
+                    self._give_up(under_way, story)
+                    if story.in_doubt:
+                        return in_doubt_error(story.attempts[-1].provider)
+                    return story.refusal or step.error
+        finally:
+            for reply in under_way:
+                reply.cancel()
+            await asyncio.gather(*under_way, return_exceptions=True)
 
-    async def _attempt(
-        self, step: Dispatch, decided: Decided, target: Target, story: RequestStory
-    ) -> StepOutcome:
+    def _ask(self, step: Dispatch, decided: Decided, target: Target, story: RequestStory) -> _Asked:
         order = self._order(step, decided, target, story)
-        provider = step.candidate.provider
-        reply = await self._ask(order, provider)
-        if reply.health is not None:
-            self._board.update(reply.health)
+        reply = asyncio.get_running_loop().create_task(
+            self._providers.execute(order, step.candidate.provider)
+        )
+        return _Asked(step, order, reply, self._clock.now_s())
+
+    async def _heard(
+        self,
+        asked: _Asked,
+        reply: AttemptReply,
+        decided: Decided,
+        target: Target,
+        story: RequestStory,
+    ) -> StepOutcome:
+        order, provider = asked.order, asked.step.candidate.provider
         outcome = reply.outcome
         if isinstance(outcome, Rejected):
-            decided.correct(provider, outcome.reason)
+            if not outcome.over_budget:
+                decided.correct(provider, outcome.reason)
             return outcome
         if isinstance(outcome, NotAttempted):
             if isinstance(outcome.answer, OperationError):
@@ -192,58 +222,23 @@ class RouterDesk:
         story.add(order, provider, reply)
         story.in_doubt = story.in_doubt or reply.in_doubt
         self._learn(order, provider, reply)
-        await self._note_connection(order, reply, target)
         if isinstance(outcome, Failure):
+            await self._note_connection(order, reply, target)
             return outcome
         story.answered(provider, outcome)
+        await self._note_connection(order, reply, target)
         return Succeeded
 
-    async def _ask(self, order: AttemptOrder, provider: str) -> AttemptReply:
-        started_s, started_at = self._clock.now_s(), from_unix(self._clock.unix_s())
-        try:
-            async with asyncio.timeout(order.timeout_s + _REPLY_GRACE_S):
-                return await self._providers[provider].execute(order)
-        except TimeoutError:
-            failure = CUT
-        except ActorLost:
-            failure = ACTOR_LOST
-            await self._doubt(order)
-        _log.warning("attempt_without_reply", provider=provider, code=failure.code)
-        latency_ms = (self._clock.now_s() - started_s) * 1000
-        seen = self._board.get(provider)
-        # Where the actor wrote a row of its own, or an intent, the log keeps that one.
-        self._spool.put(
-            attempt_row(
-                order,
-                provider,
-                failure,
-                Measured(
-                    started_at=started_at,
-                    latency_ms=latency_ms,
-                    waited_ms=order.waited_s * 1000,
-                    http_calls=None,
-                    http_status=None,
-                    provider_request_id=None,
-                    circuit_state=CircuitState.CLOSED if seen is None else seen.state,
-                ),
-                connection_id=order.connection_id,
-                node_id=None,
-            )
-        )
-        # The vendor may have answered the lost actor: an exchange is then nobody's to repeat.
-        return AttemptReply(
-            failure,
-            latency_ms=latency_ms,
-            waited_ms=order.waited_s * 1000,
-            health=None,
-            in_doubt=order.operation is Operation.EXCHANGE_TOKEN,
-        )
-
-    async def _doubt(self, order: AttemptOrder) -> None:
-        """Note an exchange in doubt for a lost actor, which cannot; quiet where it had settled."""
-        if isinstance(order.call, ExchangeCall):
-            with suppress(ActorLost):
-                await self._vault.doubt_exchange(order.call.link_session_id)
+    def _give_up(
+        self, under_way: dict[asyncio.Task[AttemptReply], _Asked], story: RequestStory
+    ) -> None:
+        """Another attempt has answered first: let go of the rest without waiting for it."""
+        for reply, asked in under_way.items():
+            provider = asked.step.candidate.provider
+            for_s = self._clock.now_s() - asked.at_s
+            outrun = self._providers.outrun(asked.order, provider, reply, for_s)
+            story.add(asked.order, provider, outrun)
+        under_way.clear()
 
     def _order(
         self, step: Dispatch, decided: Decided, target: Target, story: RequestStory
@@ -251,7 +246,8 @@ class RouterDesk:
         request = story.request
         provider = step.candidate.provider
         seen = decided.of(provider)
-        first = story.attempts[0].provider if story.attempts else provider
+        if step.attempt_number == 1:
+            story.first_provider = provider
         return AttemptOrder(
             attempt_id=str(uuid4()),
             request_id=request.request_id,
@@ -265,10 +261,13 @@ class RouterDesk:
             attempt_number=step.attempt_number,
             lane=request.lane,
             timeout_s=step.timeout_s,
-            deadline_cuts=step.deadline_cuts,
-            panic=step.panic,
+            time_left_s=step.time_left_s,
+            wait_s=step.wait_s,
             waited_s=step.waited_s,
-            failover=provider != first,
+            panic=step.panic,
+            extra=step.extra,
+            hedge=step.hedge,
+            failover=story.first_provider not in (None, provider),
             candidates=decided.providers,
             eligible=decided.eligible,
             propensity=seen.propensity if step.attempt_number == 1 else None,

@@ -123,6 +123,7 @@ def assemble_service(
             retry_base_s=requests.retry_base_ms / 1000,
             retry_cap_s=requests.retry_cap_ms / 1000,
             panic=settings.policies.breaker.panic,
+            hedge=requests.hedge,
         ),
         space_hash=lambda space_id: cipher.mac(f"space:{space_id}".encode())[:32],
     )

@@ -66,6 +66,11 @@ class RequestsSection(_Section):
     attempt_timeout_ms: Annotated[int, Field(ge=100, le=600_000)]
     call_timeout_ms: Annotated[int, Field(ge=100, le=600_000)]
     max_in_flight: Annotated[int, Field(ge=1, le=10_000)]
+    max_in_flight_per_institution: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    max_in_flight_backfill: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    max_waiting: Annotated[int, Field(ge=1, le=100_000)]
+    hedge: bool
+    hedge_after: Annotated[str, StringConstraints(pattern=r"^p(5[0-9]|[6-9][0-9])$")]
     retry_base_ms: Annotated[int, Field(ge=1, le=60_000)]
     retry_cap_ms: Annotated[int, Field(ge=1, le=60_000)]
 
@@ -74,6 +79,19 @@ class RequestsSection(_Section):
         if self.retry_base_ms > self.retry_cap_ms:
             raise ValueError("retry_base_ms is over retry_cap_ms")
         return self
+
+    @model_validator(mode="after")
+    def _shares_within_the_whole(self) -> Self:
+        for name in ("max_in_flight_per_institution", "max_in_flight_backfill"):
+            share = getattr(self, name)
+            if share is not None and share > self.max_in_flight:
+                raise ValueError(f"{name} is over max_in_flight")
+        return self
+
+    @property
+    def hedge_quantile(self) -> float:
+        """`hedge_after` as a ratio."""
+        return int(self.hedge_after.removeprefix("p")) / 100
 
 
 class AttemptLogSection(_Section):

@@ -4,7 +4,9 @@ from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-__all__ = ["AttemptTrace", "Pace", "current_attempt"]
+from orchestrator.resilience import ToldAllowance
+
+__all__ = ["AttemptTrace", "Pace", "TellAllowance", "current_attempt"]
 
 Pace = Callable[[str], Awaitable[float]]
 """Waits until a call to this endpoint fits the vendor's limits; answers the seconds waited.
@@ -13,8 +15,16 @@ Raises `ProviderFailure` (`rate_limit`) when it would not fit within the attempt
 """
 
 
+TellAllowance = Callable[[str, ToldAllowance], None]
+"""Hears what the vendor says of its own limit beside an answer from this endpoint."""
+
+
 async def _no_pace(_endpoint: str) -> float:
     return 0.0
+
+
+def _unheard(_endpoint: str, _allowance: ToldAllowance) -> None:
+    pass
 
 
 def _endless() -> float:
@@ -33,6 +43,7 @@ class AttemptTrace:
 
     attempt_id: str
     pace: Pace = _no_pace
+    tell_allowance: TellAllowance = _unheard
     time_left_s: Callable[[], float] = _endless
     call_timeout_s: float = 60.0
     http_calls: int = 0

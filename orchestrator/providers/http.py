@@ -15,6 +15,7 @@ from httpx_aiohttp import AiohttpTransport
 from orchestrator.domain import ConfigurationError, loads_decimal
 
 from .attempt_trace import current_attempt
+from .rate_limit_headers import told_allowance
 from .retry_after import retry_after_s
 from .wire_failures import foreign_redirect, malformed, network_failure
 
@@ -240,11 +241,11 @@ class VendorHttp:
             # Protocol violations pass the transport's own mapping, and name the URL in their text.
             raise malformed("not HTTP") from None
         note_request_id(response.headers.get("x-request-id"))
-        return VendorResponse(
-            status=response.status_code,
-            headers={name.lower(): value for name, value in response.headers.items()},
-            body=body,
-        )
+        told = {name.lower(): value for name, value in response.headers.items()}
+        allowance = told_allowance(told)
+        if trace is not None and allowance is not None:
+            trace.tell_allowance(endpoint, allowance)
+        return VendorResponse(status=response.status_code, headers=told, body=body)
 
     def _refuse_redirect(self, response: httpx.Response) -> None:
         if not 300 <= response.status_code < 400:

@@ -17,6 +17,8 @@ from typing import Final
 
 from orchestrator.domain import ErrorClass, ErrorScope, Failure
 
+from .permit import Verdict
+
 __all__ = ["Blame", "NetworkEvidence", "blame_of"]
 
 _OURS: Final = frozenset({"DEADLINE", "ACTOR_LOST"})
@@ -74,6 +76,33 @@ class NetworkEvidence:
     def __len__(self) -> int:
         return len(self._failed_at)
 
+    def verdicts(
+        self, blame: Blame | None, institution_id: str | None, now: float
+    ) -> tuple[Verdict, Verdict, Verdict]:
+        """What a result means for the circuits of provider, operation and institution.
+
+        Args:
+            blame: whom it is counted against, None for a success.
+            institution_id: where it happened.
+            now: seconds.
+
+        """
+        neutral, failure = Verdict.NEUTRAL, Verdict.FAILURE
+        match blame:
+            case None:
+                if institution_id is not None:
+                    self.worked(institution_id)
+                return Verdict.SUCCESS, Verdict.SUCCESS, Verdict.SUCCESS
+            case Blame.INSTITUTION:
+                return neutral, neutral, failure
+            case Blame.NETWORK if institution_id is not None:
+                wide = failure if self.failed(institution_id, now) else neutral
+                return wide, wide, failure
+            case Blame.NETWORK | Blame.PROVIDER:
+                return failure, failure, neutral
+            case _:
+                return neutral, neutral, neutral
+
     def failed(self, institution_id: str, now: float) -> bool:
         """Note a network failure there; True where the provider is now suspect."""
         self._now = max(self._now, now)
@@ -91,6 +120,15 @@ class NetworkEvidence:
     def clear(self) -> None:
         """Forget everything."""
         self._failed_at.clear()
+
+    def ages(self, now: float) -> list[tuple[str, float]]:
+        """Who has failed, and how many seconds ago; the oldest first."""
+        return [(name, max(self._now, now) - at) for name, at in self._failed_at.items()]
+
+    def restore(self, told: list[tuple[str, float]], now: float, elapsed_s: float) -> None:
+        """Take up what another told `elapsed_s` seconds ago; this one must be fresh."""
+        self._now = max(self._now, now)
+        self._failed_at.update((name, self._now - age_s - elapsed_s) for name, age_s in told)
 
     def _forget(self) -> None:
         while self._failed_at and next(iter(self._failed_at.values())) + self._age_s <= self._now:

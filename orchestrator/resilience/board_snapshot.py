@@ -7,14 +7,16 @@ reads it later says how old it is.
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypedDict
 
 from orchestrator.domain import CircuitState, IneligibilityReason, Operation
 
+from .breaker_phase import BreakerMemory
 from .permit import BreakerSnapshot, OpenCause
 
 __all__ = [
     "PROVIDER_SCOPE",
+    "BoardMemory",
     "BoardSnapshot",
     "CircuitBlock",
     "CircuitStatus",
@@ -101,6 +103,14 @@ def block_of(status: CircuitStatus, age_s: float = 0.0) -> CircuitBlock | None:
     if left_s == 0.0:
         return None
     return CircuitBlock(status.scope, status.cause or OpenCause.FAILURES, left_s)
+
+
+class BoardMemory(TypedDict):
+    """A board's memory as plain JSON data. `suspects`: institutions, and seconds since they failed."""
+
+    provider: BreakerMemory
+    narrower: dict[str, BreakerMemory]
+    suspects: list[tuple[str, float]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from typing import Final
 from orchestrator.domain import CircuitState
 
 from .breaker_options import BreakerOptions
+from .breaker_phase import BreakerMemory, Phase, counted, described
 from .leases import Leases
 from .permit import (
     BreakerSnapshot,
@@ -48,19 +49,12 @@ class CircuitBreaker:
     """
 
     __slots__ = (
-        "_cause",
-        "_changed_at",
-        "_due_at",
-        "_failures",
         "_generation",
-        "_interval_s",
         "_leases",
-        "_left_closed_at",
         "_now",
-        "_probe_after_s",
+        "_panics",
+        "_phase",
         "_probes",
-        "_state",
-        "_successes",
         "options",
     )
 
@@ -70,22 +64,15 @@ class CircuitBreaker:
         self.options = options or BreakerOptions()
         self._leases = Leases(self.options.permit_lease_s, ids)
         self._probes: set[int] = set()
+        self._panics: set[int] = set()
         self._now = float("-inf")
-        self._state = CircuitState.CLOSED
         self._generation = 0
-        self._cause: OpenCause | None = None
-        self._failures = 0
-        self._successes = 0
-        self._interval_s = self.options.timeout_s
-        self._probe_after_s: float | None = None
-        self._due_at: float | None = None
-        self._left_closed_at: float | None = None
-        self._changed_at = float("-inf")
+        self._phase = Phase(interval_s=self.options.timeout_s)
 
     @property
     def state(self) -> CircuitState:
         """The state after the last call; `observe` first to see an interval that has ended."""
-        return self._state
+        return self._phase.state
 
     @property
     def generation(self) -> int:
@@ -98,21 +85,24 @@ class CircuitBreaker:
         Args:
             now: seconds.
             panic: go through even when open, as long as it is open by failures (neither tripped nor
-                forced). Such a call takes no probe slot. Its success ends the open interval (the
-                circuit becomes half-open, and real probes decide); its failure changes nothing.
+                forced), as many at once as probes may be. Such a call takes no probe slot. Its
+                success ends the open interval (the circuit becomes half-open, and real probes
+                decide); its failure changes nothing.
 
         """
         moved = self.observe(now)
         delay_s = self.remaining_delay_s(now)
         if delay_s == 0.0:
             permit_id = self._leases.grant(self._now)
-            probe = self._state is CircuitState.HALF_OPEN
+            probe = self._phase.state is CircuitState.HALF_OPEN
             if probe:
                 self._probes.add(permit_id)
             return Permit(permit_id, self._generation, probe=probe, transitions=moved)
-        cause = self._cause or OpenCause.FAILURES
-        if panic and cause is OpenCause.FAILURES:
+        cause = self._phase.cause or OpenCause.FAILURES
+        in_panic = self._out(self._panics, self._now)
+        if panic and cause is OpenCause.FAILURES and in_panic < self.options.half_open_permits:
             permit_id = self._leases.grant(self._now)
+            self._panics.add(permit_id)
             return Permit(permit_id, self._generation, panic=True, transitions=moved)
         return Rejection(cause, delay_s, moved)
 
@@ -138,13 +128,14 @@ class CircuitBreaker:
         counts = self.is_current(permit)
         self._leases.settle(permit.id)
         self._probes.discard(permit.id)
+        self._panics.discard(permit.id)
         if not counts or verdict is Verdict.NEUTRAL:
             return moved
         if permit.panic:
             return moved + self._after_panic(verdict)
-        if self._state is CircuitState.CLOSED:
+        if self._phase.state is CircuitState.CLOSED:
             return moved + self._after_call(verdict)
-        if self._state is CircuitState.HALF_OPEN:
+        if self._phase.state is CircuitState.HALF_OPEN:
             return moved + self._after_probe(verdict, jitter_ratio)
         return moved
 
@@ -161,10 +152,10 @@ class CircuitBreaker:
 
         """
         moved = self.observe(now)
-        if self._state in _FORCED:
+        if self._phase.state in _FORCED:
             return moved
-        known = self._state is CircuitState.OPEN and self._cause is OpenCause.CLIENT
-        self._probe_after_s = probe_after_s
+        known = self._phase.state is CircuitState.OPEN and self._phase.cause is OpenCause.CLIENT
+        self._phase.probe_after_s = probe_after_s
         tripped = self._open(OpenCause.CLIENT, probe_after_s, reason)
         return moved if known else (*moved, tripped)
 
@@ -176,14 +167,14 @@ class CircuitBreaker:
         """
         moved = self.observe(now)
         target = CircuitState.CLOSED if control is Control.AUTO else CircuitState(control.value)
-        if target is CircuitState.FORCED_OPEN and self._left_closed_at is None:
-            self._left_closed_at = self._now
+        if target is CircuitState.FORCED_OPEN and self._phase.left_closed_at is None:
+            self._phase.left_closed_at = self._now
         elif target in _LETS_THROUGH:
-            self._left_closed_at = None
-        before = self._state
+            self._phase.left_closed_at = None
+        before = self._phase.state
         cause = None if control is Control.AUTO else OpenCause.FORCED
         forced = self._become(target, cause, f"operator: {reason}")
-        self._interval_s = self.options.timeout_s
+        self._phase.interval_s = self.options.timeout_s
         return moved if before is target else (*moved, forced)
 
     def observe(self, now: float) -> tuple[Transition, ...]:
@@ -191,16 +182,16 @@ class CircuitBreaker:
         self._now = max(self._now, now)
         self._leases.expire(self._now)
         if (
-            self._state is CircuitState.OPEN
-            and self._due_at is not None
-            and self._due_at <= self._now
+            self._phase.state is CircuitState.OPEN
+            and self._phase.due_at is not None
+            and self._phase.due_at <= self._now
         ):
-            return (self._become(CircuitState.HALF_OPEN, self._cause, "open interval over"),)
+            return (self._become(CircuitState.HALF_OPEN, self._phase.cause, "open interval over"),)
         return ()
 
     def forgive(self) -> None:
         """Set the count of a closed circuit to zero: a wider circuit has explained its failures."""
-        self._failures = 0
+        self._phase.failures = 0
 
     def is_current(self, permit: Permit) -> bool:
         """Whether a result reported under this permit would still be taken."""
@@ -208,10 +199,10 @@ class CircuitBreaker:
 
     def is_idle(self) -> bool:
         """Whether a fresh breaker would behave the same: nothing counted, nothing out or late."""
-        settled = self._changed_at + self.options.permit_lease_s <= self._now
+        settled = self._phase.since + self.options.permit_lease_s <= self._now
         return (
-            self._state is CircuitState.CLOSED
-            and self._failures == 0
+            self._phase.state is CircuitState.CLOSED
+            and self._phase.failures == 0
             and not self._leases
             and (self._generation == 0 or settled)
         )
@@ -222,96 +213,90 @@ class CircuitBreaker:
         Half-open with all probes under way: a short wait, as one of them may report at any time.
         """
         at = max(self._now, now)
-        if self._state in _LETS_THROUGH:
+        if self._phase.state in _LETS_THROUGH:
             return 0.0
-        if self._state is CircuitState.HALF_OPEN:
-            free = self._probes_out(at) < self.options.half_open_permits
+        if self._phase.state is CircuitState.HALF_OPEN:
+            free = self._out(self._probes, at) < self.options.half_open_permits
             return 0.0 if free else min(_BUSY_PROBE_RETRY_S, self.options.timeout_s)
-        return None if self._due_at is None else max(0.0, self._due_at - at)
+        return None if self._phase.due_at is None else max(0.0, self._phase.due_at - at)
 
     def snapshot(self, now: float) -> BreakerSnapshot:
         """The breaker at `now`, changing nothing. An OPEN one that is due has 0 to go."""
         at = max(self._now, now)
         return BreakerSnapshot(
-            state=self._state,
-            cause=self._cause,
-            opened_for_s=None if self._left_closed_at is None else at - self._left_closed_at,
+            state=self._phase.state,
+            cause=self._phase.cause,
+            opened_for_s=self._phase.opened_for_s(at),
             retry_after_s=self.remaining_delay_s(now),
-            consecutive_failures=self._failures,
-            probe_successes=self._successes,
-            probes_in_flight=self._probes_out(at),
+            consecutive_failures=self._phase.failures,
+            probe_successes=self._phase.successes,
+            probes_in_flight=self._out(self._probes, at),
         )
 
-    def _probes_out(self, at: float) -> int:
-        return sum(self._leases.holds(permit_id, at) for permit_id in self._probes)
+    def memory(self, now: float) -> BreakerMemory:
+        """What must survive a restart, as plain data."""
+        return self._phase.memory(max(self._now, now))
+
+    def restore(self, told: BreakerMemory, now: float, elapsed_s: float) -> None:
+        """Take up what another breaker told `elapsed_s` seconds ago; this one must be fresh.
+
+        Open stays open for what is left of its time. Half-open is due at once, with its successes
+        to be shown anew: who was probing is gone.
+        """
+        self._now = max(self._now, now)
+        self._phase = Phase.of(told, self._now, elapsed_s)
+        self._generation = int(self._phase.state is not CircuitState.CLOSED)
+
+    def _out(self, permits: set[int], at: float) -> int:
+        return sum(self._leases.holds(permit_id, at) for permit_id in permits)
 
     def _after_call(self, verdict: Verdict) -> tuple[Transition, ...]:
         if verdict is Verdict.SUCCESS:
-            self._failures = 0
+            self._phase.failures = 0
             return ()
-        self._failures += 1
-        if self._failures < self.options.failure_threshold:
+        self._phase.failures += 1
+        if self._phase.failures < self.options.failure_threshold:
             return ()
-        reason = _counted(self._failures, "consecutive failure")
-        self._interval_s = self.options.timeout_s
-        return (self._open(OpenCause.FAILURES, self._interval_s, reason),)
+        reason = counted(self._phase.failures, "consecutive failure")
+        self._phase.interval_s = self.options.timeout_s
+        return (self._open(OpenCause.FAILURES, self._phase.interval_s, reason),)
 
     def _after_probe(self, verdict: Verdict, jitter_ratio: float) -> tuple[Transition, ...]:
         if verdict is Verdict.SUCCESS:
-            self._successes += 1
-            if self._successes < self.options.success_threshold:
+            self._phase.successes += 1
+            if self._phase.successes < self.options.success_threshold:
                 return ()
-            reason = _counted(self._successes, "successful probe")
-            self._left_closed_at = None
+            reason = counted(self._phase.successes, "successful probe")
+            self._phase.left_closed_at = None
             return (self._become(CircuitState.CLOSED, None, reason),)
-        if self._cause is OpenCause.CLIENT:
-            return (self._open(OpenCause.CLIENT, self._probe_after_s, "probe failed"),)
-        self._interval_s = self.options.grown_s(self._interval_s)
-        interval_s = self._interval_s * (1.0 + jitter_ratio)
+        if self._phase.cause is OpenCause.CLIENT:
+            return (self._open(OpenCause.CLIENT, self._phase.probe_after_s, "probe failed"),)
+        self._phase.interval_s = self.options.grown_s(self._phase.interval_s)
+        interval_s = self._phase.interval_s * (1.0 + jitter_ratio)
         return (self._open(OpenCause.FAILURES, interval_s, "probe failed"),)
 
     def _after_panic(self, verdict: Verdict) -> tuple[Transition, ...]:
-        if verdict is Verdict.FAILURE or self._state is not CircuitState.OPEN:
+        if verdict is Verdict.FAILURE or self._phase.state is not CircuitState.OPEN:
             return ()
-        return (self._become(CircuitState.HALF_OPEN, self._cause, "a call in panic succeeded"),)
+        return (
+            self._become(CircuitState.HALF_OPEN, self._phase.cause, "a call in panic succeeded"),
+        )
 
     def _open(self, cause: OpenCause, interval_s: float | None, reason: str) -> Transition:
-        if self._left_closed_at is None:
-            self._left_closed_at = self._now
+        if self._phase.left_closed_at is None:
+            self._phase.left_closed_at = self._now
         transition = self._become(CircuitState.OPEN, cause, reason)
-        self._due_at = None if interval_s is None else self._now + interval_s
+        self._phase.due_at = None if interval_s is None else self._now + interval_s
         return transition
 
     def _become(self, state: CircuitState, cause: OpenCause | None, reason: str) -> Transition:
-        """Start a new generation. Probes of the last one hold no slot in the next."""
-        transition = Transition(self._state, state, reason)
-        self._state, self._cause = state, cause
+        """Start a new generation. Permits of the last one hold no slot in the next."""
+        transition = Transition(self._phase.state, state, reason)
+        self._phase.begin(state, cause, self._now)
         self._generation += 1
-        self._failures = self._successes = 0
         self._probes.clear()
-        self._due_at = None
-        self._changed_at = self._now
+        self._panics.clear()
         return transition
 
     def __repr__(self) -> str:
-        return f"CircuitBreaker({self._status()})"
-
-    def _status(self) -> str:
-        match self._state:
-            case CircuitState.CLOSED:
-                return f"CLOSED, {self._failures}/{self.options.failure_threshold} failures"
-            case CircuitState.OPEN:
-                left_s = self.remaining_delay_s(self._now)
-                when = "no probe" if left_s is None else f"probe in {left_s:.1f} s"
-                return f"OPEN by {self._cause}, {when}"
-            case CircuitState.HALF_OPEN:
-                return (
-                    f"HALF_OPEN, {self._successes}/{self.options.success_threshold} successes, "
-                    f"{self._probes_out(self._now)}/{self.options.half_open_permits} probes in flight"
-                )
-            case _:
-                return self._state.value
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+        return f"CircuitBreaker({described(self.snapshot(self._now), self.options)})"

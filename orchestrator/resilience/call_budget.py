@@ -16,7 +16,7 @@ _ALWAYS: Final = 3
 
 
 class CallBudget:
-    """Extra attempts at one provider: retries, hedges, calls in panic.
+    """Extra attempts at one provider: further tries for the same request, and hedges.
 
     The first attempt of a request here is always allowed and earns a fifth of an extra one. Held is,
     for every stretch of up to a minute that ends now and so for any minute at all: extra attempts ≤
@@ -48,11 +48,11 @@ class CallBudget:
         used = self._balance - lowest
         return (_ALWAYS * _FIRSTS_FOR_ONE_MORE - used) // _FIRSTS_FOR_ONE_MORE
 
-    def first(self, now: float) -> None:
+    def count_first(self, now: float) -> None:
         """Count the first attempt of a request here."""
         self._count(now, -1)
 
-    def extra(self, now: float) -> bool:
+    def take_extra(self, now: float) -> bool:
         """Count a further attempt, if there is room for it; False where there is none."""
         if self.left(now) < 1:
             return False
@@ -61,7 +61,7 @@ class CallBudget:
 
     def exhaust(self, now: float) -> None:
         """Take all that is left: what may have been sent by a process that died counts as sent."""
-        while self.extra(now):
+        while self.take_extra(now):
             pass
 
     def _count(self, now: float, weight: int) -> None:

@@ -1,13 +1,14 @@
 """What a provider's circuits say: one permit or rejection for all of them, and what changed."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from orchestrator.domain import CircuitState, IneligibilityReason, Operation
 
 from .board_snapshot import CircuitBlock
-from .permit import Permit
+from .permit import Permit, Transition
 
-__all__ = ["CircuitPermit", "CircuitRejection", "CircuitTransition"]
+__all__ = ["CircuitPermit", "CircuitRejection", "CircuitTransition", "scoped"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +67,12 @@ class CircuitRejection:
     def retry_after_s(self) -> float | None:
         """Seconds until it is worth asking again, None where time alone changes nothing."""
         return self.block.retry_after_s
+
+
+def scoped(
+    scope: str, transitions: Iterable[Transition], *, alarm: bool = False
+) -> tuple[CircuitTransition, ...]:
+    """Changes of one circuit, under its scope."""
+    return tuple(
+        CircuitTransition(scope, t.from_state, t.to_state, t.reason, alarm) for t in transitions
+    )

@@ -13,6 +13,7 @@ from orchestrator.domain import CircuitState, ErrorClass, Failure, Operation
 from .blame import Blame, NetworkEvidence, blame_of
 from .board_snapshot import (
     PROVIDER_SCOPE,
+    BoardMemory,
     BoardSnapshot,
     CircuitBlock,
     CircuitStatus,
@@ -23,9 +24,9 @@ from .board_snapshot import (
 )
 from .breaker import CircuitBreaker
 from .breaker_options import BreakerOptions
-from .circuit_permit import CircuitPermit, CircuitRejection, CircuitTransition
+from .circuit_permit import CircuitPermit, CircuitRejection, CircuitTransition, scoped
 from .narrow_circuits import NarrowCircuits
-from .permit import Control, Permit, Rejection, Transition, Verdict
+from .permit import Control, Permit, Rejection, Verdict
 
 __all__ = ["CircuitBoard"]
 
@@ -90,7 +91,7 @@ class CircuitBoard:
         blocks: list[CircuitBlock] = []
         for scope, breaker in self._involved(operation, institution_id):
             answer = breaker.try_acquire(now, panic=panic)
-            moved += _scoped(scope, answer.transitions)
+            moved += scoped(scope, answer.transitions)
             if isinstance(answer, Rejection):
                 blocks.append(CircuitBlock(scope, answer.cause, answer.retry_after_s))
             else:
@@ -142,17 +143,19 @@ class CircuitBoard:
             jitter_ratio: random share, 0 to 1, that lengthens a grown open interval.
 
         """
-        moved = [*_scoped(PROVIDER_SCOPE, self._provider.observe(now))]
+        moved = [*scoped(PROVIDER_SCOPE, self._provider.observe(now))]
         if not self._provider.is_current(permit.provider) or self.state in _FORCED:
             return (*moved, *self.release(permit, now))
         blame = None if outcome is None else blame_of(outcome)
         if outcome is not None and blame is Blame.CLIENT:
             return (*moved, *self.release(permit, now), *self._refused(outcome, now))
-        at_provider, at_operation, at_institution = self._verdicts(permit, blame, now)
+        at_provider, at_operation, at_institution = self._evidence.verdicts(
+            blame, permit.institution_id, now
+        )
         changed = self._provider.record(
             permit.provider, at_provider, now, jitter_ratio=jitter_ratio
         )
-        moved += _scoped(PROVIDER_SCOPE, changed)
+        moved += scoped(PROVIDER_SCOPE, changed)
         if self.state is CircuitState.OPEN and changed:
             moved += self._give_back(permit.narrower, now)
             self._forgive_narrower()
@@ -171,9 +174,9 @@ class CircuitBoard:
         `AUTO` closes all, sets every count to zero and forgets the narrower ones. While forced, no
         result is counted anywhere.
         """
-        moved = [*_scoped(PROVIDER_SCOPE, self._provider.force(control, now, reason))]
+        moved = [*scoped(PROVIDER_SCOPE, self._provider.force(control, now, reason))]
         for scope, breaker in self._narrower.items():
-            moved += _scoped(scope, breaker.force(control, now, reason))
+            moved += scoped(scope, breaker.force(control, now, reason))
         if control is Control.AUTO:
             self._narrower.clear()
             self._evidence.clear()
@@ -181,9 +184,9 @@ class CircuitBoard:
 
     def observe(self, now: float) -> tuple[CircuitTransition, ...]:
         """Let time pass everywhere; call it about once a second."""
-        moved = [*_scoped(PROVIDER_SCOPE, self._provider.observe(now))]
+        moved = [*scoped(PROVIDER_SCOPE, self._provider.observe(now))]
         for scope, breaker in self._narrower.items():
-            moved += _scoped(scope, breaker.observe(now))
+            moved += scoped(scope, breaker.observe(now))
             self._narrower.drop_idle(scope)
         return tuple(moved)
 
@@ -199,6 +202,26 @@ class CircuitBoard:
             narrower=tuple(sorted(statuses, key=lambda status: status.scope)),
         )
 
+    def memory(self, now: float) -> BoardMemory:
+        """What must survive a restart: plain data, in durations."""
+        return {
+            "provider": self._provider.memory(now),
+            "narrower": {scope: breaker.memory(now) for scope, breaker in self._narrower.items()},
+            "suspects": self._evidence.ages(now),
+        }
+
+    def restore(self, memory: BoardMemory, now: float, elapsed_s: float) -> None:
+        """Take up what another board told `elapsed_s` seconds ago; this one must be fresh.
+
+        What was open stays so for the time that is left, what was forced stays forced, and what was
+        counted stays counted. What happened after that moment is not known.
+        """
+        self._provider.restore(memory["provider"], now, elapsed_s)
+        for scope, told in memory["narrower"].items():
+            breaker, _ = self._narrower.make(scope)
+            breaker.restore(told, now, elapsed_s)
+        self._evidence.restore(memory["suspects"], now, elapsed_s)
+
     def _involved(
         self, operation: Operation, institution_id: str | None
     ) -> Iterator[tuple[str, CircuitBreaker]]:
@@ -211,27 +234,6 @@ class CircuitBoard:
             if breaker is not None:
                 yield scope, breaker
 
-    def _verdicts(
-        self, permit: CircuitPermit, blame: Blame | None, now: float
-    ) -> tuple[Verdict, Verdict, Verdict]:
-        """What a result means for provider, operation and institution."""
-        institution_id = permit.institution_id
-        neutral, failure = Verdict.NEUTRAL, Verdict.FAILURE
-        match blame:
-            case None:
-                if institution_id is not None:
-                    self._evidence.worked(institution_id)
-                return Verdict.SUCCESS, Verdict.SUCCESS, Verdict.SUCCESS
-            case Blame.INSTITUTION:
-                return neutral, neutral, failure
-            case Blame.NETWORK if institution_id is not None:
-                wide = failure if self._evidence.failed(institution_id, now) else neutral
-                return wide, wide, failure
-            case Blame.NETWORK | Blame.PROVIDER:
-                return failure, failure, neutral
-            case _:
-                return neutral, neutral, neutral
-
     def _count(
         self, scope: str, permit: CircuitPermit, verdict: Verdict, now: float, jitter_ratio: float
     ) -> list[CircuitTransition]:
@@ -242,7 +244,7 @@ class CircuitBoard:
                 return moved
             breaker, given_up = self._narrower.make(scope)
             for lost, transition in given_up:
-                moved += _scoped(lost, (transition,))
+                moved += scoped(lost, (transition,))
         held = dict(permit.narrower).get(scope)
         if held is None and breaker.generation == 0:
             # Admitted while there was no circuit. It counts as long as this one has never changed.
@@ -250,7 +252,7 @@ class CircuitBoard:
             held = answer if isinstance(answer, Permit) else None
         if held is not None:
             changed = breaker.record(held, verdict, now, jitter_ratio=jitter_ratio)
-            moved += _scoped(scope, changed)
+            moved += scoped(scope, changed)
         self._narrower.drop_idle(scope)
         return moved
 
@@ -265,7 +267,7 @@ class CircuitBoard:
         )
         tripped = self._provider.trip(now, reason, after_s)
         self._forgive_narrower()
-        return _scoped(PROVIDER_SCOPE, tripped, alarm=True)
+        return scoped(PROVIDER_SCOPE, tripped, alarm=True)
 
     def _forgive_narrower(self) -> None:
         for scope, breaker in self._narrower.items():
@@ -279,7 +281,7 @@ class CircuitBoard:
         for scope, permit in permits:
             breaker = self._provider if scope == PROVIDER_SCOPE else self._narrower.get(scope)
             if breaker is not None:
-                moved += _scoped(scope, breaker.record(permit, Verdict.NEUTRAL, now))
+                moved += scoped(scope, breaker.record(permit, Verdict.NEUTRAL, now))
         return moved
 
     def __repr__(self) -> str:
@@ -292,11 +294,3 @@ class CircuitBoard:
         shown, more = parts[:4], len(parts) - 4
         tail = f", and {more} more" if more > 0 else ""
         return f"CircuitBoard({', '.join(shown)}{tail})"
-
-
-def _scoped(
-    scope: str, transitions: Iterable[Transition], *, alarm: bool = False
-) -> tuple[CircuitTransition, ...]:
-    return tuple(
-        CircuitTransition(scope, t.from_state, t.to_state, t.reason, alarm) for t in transitions
-    )

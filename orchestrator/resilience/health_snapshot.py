@@ -9,8 +9,10 @@ from .board_snapshot import BoardSnapshot, CircuitBlock
 from .circuit_permit import CircuitTransition
 from .limiter import Limited, LimiterSnapshot
 
-__all__ = ["GuardRejection", "HealthSnapshot"]
+__all__ = ["CALL_BUDGET", "QUEUE_FULL", "GuardRejection", "HealthSnapshot"]
 
+QUEUE_FULL: Final = "QUEUE_FULL"
+CALL_BUDGET: Final = "CALL_BUDGET"
 _IN_FLIGHT_RETRY_S: Final = 1.0
 
 
@@ -20,8 +22,9 @@ class GuardRejection:
 
     `code` tells reasons apart more finely: `CIRCUIT_OPEN`, `FORCED_OPEN`, `LOCAL_LIMIT` (a quota of
     ours is used up), `RETRY_AFTER` (the vendor asked for a pause), `IN_FLIGHT` (as many calls under
-    way as are allowed). `scope` is the circuit's, None for limits. `by_failures`: a call in panic
-    may pass. `retry_after_s` is None where time alone changes nothing.
+    way as are allowed), `QUEUE_FULL` (as many wait as may), `CALL_BUDGET` (no extra attempt now: not
+    worth a wait). `scope` is the circuit's, None for limits. `by_failures`: a call in panic may
+    pass. `retry_after_s` is None where time alone changes nothing.
     """
 
     reason: IneligibilityReason
@@ -46,26 +49,25 @@ class GuardRejection:
         )
 
     @classmethod
-    def of_limit(
-        cls, limited: Limited, transitions: tuple[CircuitTransition, ...] = ()
-    ) -> "GuardRejection":
+    def of_limit(cls, limited: Limited) -> "GuardRejection":
         """The limiter's objection."""
-        return cls(
-            reason=IneligibilityReason.RATE_LIMITED,
-            code="RETRY_AFTER" if limited.quota is None else "LOCAL_LIMIT",
-            retry_after_s=limited.retry_after_s,
-            transitions=transitions,
-        )
+        code = "RETRY_AFTER" if limited.quota is None else "LOCAL_LIMIT"
+        return cls(IneligibilityReason.RATE_LIMITED, code, limited.retry_after_s)
 
     @classmethod
-    def of_in_flight(cls, transitions: tuple[CircuitTransition, ...] = ()) -> "GuardRejection":
+    def of_in_flight(cls) -> "GuardRejection":
         """Too many calls are under way."""
-        return cls(
-            reason=IneligibilityReason.RATE_LIMITED,
-            code="IN_FLIGHT",
-            retry_after_s=_IN_FLIGHT_RETRY_S,
-            transitions=transitions,
-        )
+        return cls(IneligibilityReason.RATE_LIMITED, "IN_FLIGHT", _IN_FLIGHT_RETRY_S)
+
+    @classmethod
+    def of_full_queue(cls) -> "GuardRejection":
+        """Too many wait already."""
+        return cls(IneligibilityReason.RATE_LIMITED, QUEUE_FULL, _IN_FLIGHT_RETRY_S)
+
+    @classmethod
+    def of_budget(cls) -> "GuardRejection":
+        """The call budget has no room for an extra attempt."""
+        return cls(IneligibilityReason.RATE_LIMITED, CALL_BUDGET, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,9 @@ class HealthSnapshot:
     """Everything that speaks for or against a provider now.
 
     `at_unix_s` is when it was taken, by the taker's wall clock; all else is durations and counts.
+    `full_institutions` (sorted) have as many attempts under way as one may; `waiting` calls stand in
+    the queue; `extra_left` extra attempts are in the call budget; `slow_after_s` tells by operation
+    after how long an answer is slow, where enough worked to know.
     """
 
     provider: str
@@ -81,6 +86,10 @@ class HealthSnapshot:
     limiter: LimiterSnapshot
     in_flight: int
     max_in_flight: int
+    full_institutions: tuple[str, ...]
+    waiting: int
+    extra_left: int
+    slow_after_s: tuple[tuple[Operation, float], ...]
 
     @property
     def state(self) -> CircuitState:
@@ -116,4 +125,5 @@ class HealthSnapshot:
                 code="RETRY_AFTER" if self.limiter.paused_for_s > age_s else "LOCAL_LIMIT",
                 retry_after_s=wait_s - age_s,
             )
-        return GuardRejection.of_in_flight() if self.in_flight >= self.max_in_flight else None
+        full = self.in_flight >= self.max_in_flight or institution_id in self.full_institutions
+        return GuardRejection.of_in_flight() if full else None

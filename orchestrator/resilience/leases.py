@@ -52,7 +52,9 @@ class Leases:
         """Take a permit back. False where it is not out: settled before, or its lease is over."""
         return self._ends_at.pop(permit_id, None) is not None
 
-    def expire(self, now: float) -> None:
-        """Take back every permit whose lease is over."""
+    def expire(self, now: float) -> tuple[int, ...]:
+        """Take back every permit whose lease is over, and tell which they were."""
+        ended: list[int] = []
         while self._ends_at and next(iter(self._ends_at.values())) <= now:
-            self._ends_at.popitem(last=False)
+            ended.append(self._ends_at.popitem(last=False)[0])
+        return tuple(ended)

@@ -1,18 +1,17 @@
-"""A vendor's published limits, all at once and exactly, and the pauses it asks for."""
+"""A vendor's limits, all at once: published, learned and told ones, and the pauses it asks for."""
 
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from .quota import Quota, QuotaScope
+from .limit_book import LimitBook
+from .pauses import Allowances, Pauses
+from .quota import Quota, Reach, ToldAllowance, VendorCall
 from .rolling_counter import RollingCounter
-from .window import ConnectionWindows, SlidingWindow
 
 __all__ = ["Granted", "Limited", "LimiterSnapshot", "RateLimiter"]
 
 _ROUNDING_S: Final = 1e-6  # over the rounding of any clock: who waits as told is never too early
-_LONGEST_BLOCK_S: Final = 7 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +25,13 @@ class Limited:
 
     `retry_after_s` is over 0: the time until all windows and pauses let it through, if nobody else
     comes first. `quota` is the limit that takes longest, None where the vendor asked for a pause.
+    `reach` is whom the widest limit in the way holds back with it, for `reach_s` seconds.
     """
 
     retry_after_s: float
     quota: Quota | None
+    reach: Reach = Reach.EVERYONE
+    reach_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class LimiterSnapshot:
 
 
 _GRANTED: Final = Granted()
-_ClientLimit = tuple[Quota, SlidingWindow]
+_ANY_CALL: Final = VendorCall()
 
 
 class RateLimiter:
@@ -59,12 +61,12 @@ class RateLimiter:
 
     `now` is seconds of any clock that the owner keeps to; one before the last seen is taken as the
     last seen. Not safe for threads: one event loop owns it. A call costs one look and one append a
-    quota. Memory: a float a call of each client quota, and at most `max_connections` times `calls`
-    of each connection quota.
+    quota. Memory: a float or two a call of each client quota, and at most `max_connections` times
+    `calls` of each connection quota.
 
     Args:
-        quotas: the vendor's limits; none means that only its pauses hold.
-        enabled: False turns the local limits off. Pauses (`block`) hold all the same.
+        quotas: the vendor's limits; none means that only its pauses and what they teach hold.
+        enabled: False turns the local limits off. What the vendor asks for holds all the same.
         max_connections: windows and pauses of single connections kept at once, at least 1. A quota
             at this bound lets no further connection through until one of its windows is empty.
 
@@ -73,17 +75,7 @@ class RateLimiter:
 
     """
 
-    __slots__ = (
-        "_client",
-        "_client_by_endpoint",
-        "_connection",
-        "_connection_by_endpoint",
-        "_connection_paused_until",
-        "_max_connections",
-        "_now",
-        "_paused_until",
-        "_throttled",
-    )
+    __slots__ = ("_now", "_throttled", "allowances", "book", "pauses")
 
     def __init__(
         self,
@@ -94,88 +86,86 @@ class RateLimiter:
     ) -> None:
         if max_connections < 1:
             raise ValueError(f"max_connections is {max_connections}: it must be at least 1")
-        held = tuple(quotas) if enabled else ()
-        self._client = tuple(
-            (quota, SlidingWindow(quota.calls, quota.window_s))
-            for quota in held
-            if quota.scope is QuotaScope.CLIENT
-        )
-        self._connection = tuple(
-            ConnectionWindows(quota, max_connections)
-            for quota in held
-            if quota.scope is QuotaScope.CONNECTION
-        )
-        endpoints = {None, *(quota.endpoint for quota in held)}
-        self._client_by_endpoint: dict[str | None, tuple[_ClientLimit, ...]] = {
-            endpoint: tuple(
-                limit for limit in self._client if limit[0].endpoint in (None, endpoint)
-            )
-            for endpoint in endpoints
-        }
-        self._connection_by_endpoint: dict[str | None, tuple[ConnectionWindows, ...]] = {
-            endpoint: tuple(w for w in self._connection if w.quota.endpoint in (None, endpoint))
-            for endpoint in endpoints
-        }
-        self._max_connections = max_connections
+        self.book = LimitBook(quotas if enabled else (), max_connections, learns=enabled)
+        self.pauses = Pauses(max_connections)
+        self.allowances = Allowances()
         self._now = float("-inf")
-        self._paused_until = float("-inf")
-        self._connection_paused_until: OrderedDict[str, float] = OrderedDict()
         self._throttled = RollingCounter()
 
-    def try_acquire(
-        self, endpoint: str | None, connection_id: str | None, now: float
-    ) -> Granted | Limited:
-        """Count a call, if it fits.
-
-        Args:
-            endpoint: the name under which the vendor's limits know it; None where unknown, and then
-                only the limits over all endpoints hold.
-            connection_id: whose call; None where it is nobody's, and then only the client's limits
-                hold.
-            now: seconds.
-
-        """
-        limited = self.check(endpoint, connection_id, now)
+    def try_acquire(self, call: VendorCall, now: float) -> Granted | Limited:
+        """Count a call, if it fits into everything that concerns it."""
+        self.want(call, now)
+        limited = self.check(call, now)
         if limited is not None:
-            self._throttled.add(self._now)
             return limited
-        for _, window in self._client_limits(endpoint):
-            window.take(self._now)
-        if connection_id is not None:
-            for windows in self._connection_limits(endpoint):
-                windows.take(connection_id, self._now)
+        self.take(call, now)
         return _GRANTED
 
-    def check(self, endpoint: str | None, connection_id: str | None, now: float) -> Limited | None:
+    def want(self, call: VendorCall, now: float) -> None:
+        """Note a call that comes, once, whether there is room for it or not: backfill heeds it."""
+        self._now = max(self._now, now)
+        self.book.want(call, self._now)
+
+    def take(self, call: VendorCall, now: float) -> None:
+        """Count a call that `check` has let pass."""
+        self._now = max(self._now, now)
+        self.book.take(call, self._now)
+        if len(self.allowances):
+            for key in _allowances_of(call):
+                self.allowances.take(key, self._now)
+
+    def check(self, call: VendorCall, now: float) -> Limited | None:
         """What `try_acquire` would object to, or None; counts nothing."""
         self._now = max(self._now, now)
         longest_s, by = 0.0, None
-        for wait_s, quota in self._waits(endpoint, connection_id):
+        reach, reach_s = Reach.CONNECTION, 0.0
+        for wait_s, held_together, quota in self._obstacles(call):
+            if wait_s <= 0.0:
+                continue
             if wait_s > longest_s:
                 longest_s, by = wait_s, quota
-        return Limited(longest_s + _ROUNDING_S, by) if longest_s > 0.0 else None
+            if held_together < reach or not reach_s:
+                reach, reach_s = held_together, wait_s
+            elif held_together is reach:
+                reach_s = max(reach_s, wait_s)
+        if longest_s <= 0.0:
+            return None
+        return Limited(longest_s + _ROUNDING_S, by, reach, reach_s + _ROUNDING_S)
 
-    def block(self, retry_after_s: float, now: float, *, connection_id: str | None = None) -> None:
+    def block(
+        self,
+        retry_after_s: float,
+        now: float,
+        *,
+        reach: Reach = Reach.EVERYONE,
+        name: str | None = None,
+    ) -> None:
         """Let nothing through for a while, as the vendor has asked.
 
         Args:
             retry_after_s: seconds, cut to 0 to 7 days. A pause under way is never made shorter.
             now: seconds.
-            connection_id: pause this connection alone; None pauses every call.
+            reach: whom it concerns; every call, unless said.
+            name: which endpoint, institution or connection.
 
         """
         self._now = max(self._now, now)
-        until = self._now + min(max(0.0, retry_after_s), _LONGEST_BLOCK_S)
-        if connection_id is None:
-            self._paused_until = max(self._paused_until, until)
-            return
-        paused = self._connection_paused_until
-        paused[connection_id] = max(paused.get(connection_id, until), until)
-        paused.move_to_end(connection_id)
-        if len(paused) > self._max_connections:
-            self._drop_ended_pauses()
-        while len(paused) > self._max_connections:
-            paused.popitem(last=False)
+        self.pauses.begin(reach, name, retry_after_s, self._now)
+
+    def learn(self, call: VendorCall, reach: Reach, now: float) -> None:
+        """Take a lesson from a call that the vendor has throttled; see `LimitBook.learn`."""
+        self._now = max(self._now, now)
+        self.book.learn(call, reach, self._now)
+
+    def told(self, call: VendorCall, allowance: ToldAllowance, now: float) -> None:
+        """Take what the vendor said of its own limit beside the answer to this call.
+
+        It is held to the connection where all limits known for that endpoint are connections', else
+        to the endpoint.
+        """
+        self._now = max(self._now, now)
+        narrow = self.book.limits_connections_alone(call.endpoint)
+        self.allowances.told(_allowances_of(call)[-1 if narrow else 0], allowance, self._now)
 
     def note_throttled(self, now: float) -> None:
         """Count a call that was given up or refused by the vendor for want of quota."""
@@ -185,28 +175,28 @@ class RateLimiter:
     def paused_for_s(self, now: float) -> float:
         """Seconds left of the vendor's own pause of every call, 0 without one."""
         self._now = max(self._now, now)
-        return max(0.0, self._paused_until - self._now)
+        return self.pauses.left_s(Reach.EVERYONE, None, self._now)
 
     def remaining_ratio(self, now: float) -> float:
         """What is left of the fullest client-wide window, 0 to 1; 0 while paused."""
         if self.paused_for_s(now) > 0.0:
             return 0.0
-        free = (1.0 - window.used(self._now) / window.calls for _, window in self._client)
-        return min(free, default=1.0)
+        windows = (*self.book.client, *self.book.watched)
+        return min((max(0.0, 1.0 - w.fullness(self._now)) for w in windows), default=1.0)
 
     def observe(self, now: float) -> None:
         """Let time pass: windows and pauses that are over are let go. About once a minute will do."""
         self._now = max(self._now, now)
-        for windows in self._connection:
-            windows.evict(self._now)
-        self._drop_ended_pauses()
+        self.book.observe(self._now)
+        self.pauses.drop_ended(self._now)
 
     def snapshot(self, now: float) -> LimiterSnapshot:
         """The limiter at `now`; changes nothing that a call would notice."""
-        general = self.check(None, None, now)
+        general = self.check(_ANY_CALL, now)
         retry_after_s = 0.0 if general is None else general.retry_after_s
-        endpoints = {q.endpoint for q, _ in self._client if q.endpoint is not None}
-        waits = ((name, self.check(name, None, now)) for name in sorted(endpoints))
+        windows = (*self.book.client, *self.book.watched)
+        endpoints = sorted({w.quota.endpoint for w in windows if w.quota.endpoint is not None})
+        waits = ((name, self.check(VendorCall(name), now)) for name in endpoints)
         return LimiterSnapshot(
             remaining_ratio=self.remaining_ratio(now),
             retry_after_s=retry_after_s,
@@ -217,37 +207,41 @@ class RateLimiter:
             ),
             paused_for_s=self.paused_for_s(now),
             throttled_24h=self._throttled.total(self._now),
-            connection_windows=sum(len(windows) for windows in self._connection),
+            connection_windows=sum(len(windows) for windows in self.book.connection),
         )
 
-    def _waits(
-        self, endpoint: str | None, connection_id: str | None
-    ) -> Iterator[tuple[float, Quota | None]]:
-        yield self._paused_until - self._now, None
-        for quota, window in self._client_limits(endpoint):
-            yield window.wait_s(self._now), quota
-        if connection_id is None:
-            return
-        yield self._connection_paused_until.get(connection_id, self._now) - self._now, None
-        for windows in self._connection_limits(endpoint):
-            yield windows.wait_s(connection_id, self._now), windows.quota
-
-    def _client_limits(self, endpoint: str | None) -> tuple[_ClientLimit, ...]:
-        return self._client_by_endpoint.get(endpoint, self._client_by_endpoint[None])
-
-    def _connection_limits(self, endpoint: str | None) -> tuple[ConnectionWindows, ...]:
-        return self._connection_by_endpoint.get(endpoint, self._connection_by_endpoint[None])
-
-    def _drop_ended_pauses(self) -> None:
-        paused = self._connection_paused_until
-        for connection_id in [c for c, until in paused.items() if until <= self._now]:
-            del paused[connection_id]
+    def _obstacles(self, call: VendorCall) -> Iterator[tuple[float, Reach, Quota | None]]:
+        now, pauses = self._now, self.pauses
+        if len(pauses):
+            yield pauses.left_s(Reach.EVERYONE, None, now), Reach.EVERYONE, None
+            for reach, name in (
+                (Reach.ENDPOINT, call.endpoint),
+                (Reach.INSTITUTION, call.institution_id),
+                (Reach.CONNECTION, call.connection_id),
+            ):
+                if name is not None:
+                    yield pauses.left_s(reach, name, now), reach, None
+        if len(self.allowances):
+            for key, reach in zip(
+                _allowances_of(call), (Reach.ENDPOINT, Reach.CONNECTION), strict=False
+            ):
+                yield self.allowances.wait_s(key, now), reach, None
+        yield from self.book.waits(call, now)
 
     def __repr__(self) -> str:
         limits = ", ".join(
-            f"{quota.endpoint or '*'} {window.used(self._now)}/{window.calls}"
-            for quota, window in self._client
+            f"{w.quota.endpoint or '*'} {w.used(self._now)}/{w.limit(self._now)}"
+            for w in (*self.book.client, *self.book.watched)
+            if w.limit(self._now) is not None
         )
-        paused_s = max(0.0, self._paused_until - self._now)
+        paused_s = self.pauses.left_s(Reach.EVERYONE, None, self._now)
         paused = f"paused for {paused_s:.1f} s" if paused_s > 0.0 else ""
         return f"RateLimiter({'; '.join(part for part in (paused, limits) if part) or 'open'})"
+
+
+def _allowances_of(call: VendorCall) -> tuple[tuple[str, str | None], ...]:
+    """Under which names a vendor may have told what is left: the endpoint's, the connection's."""
+    endpoint = call.endpoint or ""
+    if call.connection_id is None:
+        return ((endpoint, None),)
+    return (endpoint, None), (endpoint, call.connection_id)

@@ -12,6 +12,7 @@ from .steps import (
     Rejected,
     StepOutcome,
     Succeeded,
+    Watch,
 )
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Resolution",
     "StepOutcome",
     "Succeeded",
+    "Watch",
     "ineligibility",
     "resolve_read",
 ]

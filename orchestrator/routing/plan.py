@@ -2,42 +2,45 @@
 
 Sans-IO: the plan decides, the router's shell awaits. `now` is monotonic seconds of the caller's.
 
-    Dispatch ──► record(Succeeded) ──► Finish
-        │    ──► record(Failure)   ──► Dispatch at the next candidate, or Finish
-        │    ──► record(Rejected)  ──► the same at no cost: a skipped candidate was not tried
-    Pause    ──► next() again, once the wait is over
+    next() ──► Dispatch ──► make the attempt, and ask next() again at once
+           ──► Watch    ──► wait for what is under way; record() what has ended, then next()
+           ──► Pause    ──► next() again, once the wait is over
+           ──► Finish   ──► the end; give up what is still under way
+
+    record(Succeeded) ──► Finish
+    record(Failure)   ──► Dispatch at the next candidate, or Finish
+    record(Rejected)  ──► the same at no cost: a skipped candidate was not tried
 """
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
 from typing import Final
 
-from orchestrator.domain import (
-    ErrorClass,
-    ErrorType,
-    Failure,
-    IneligibilityReason,
-    OperationError,
-)
+from orchestrator.domain import ErrorClass, Failure, IneligibilityReason, OperationError
 from orchestrator.resilience import jittered_backoff_s
 
 from .eligibility import Block, Candidate
-from .steps import OTHER_LOGIN, Dispatch, Finish, Pause, PlanOptions, Rejected, StepOutcome, Success
+from .final_errors import all_limited, all_skipped, deadline_passed, of_last
+from .limited import UNTOLD_LIMIT_S, LimitedCandidates
+from .steps import (
+    OTHER_LOGIN,
+    Dispatch,
+    Finish,
+    Pause,
+    PlanOptions,
+    Rejected,
+    StepOutcome,
+    Success,
+    Watch,
+)
 
 __all__ = ["FailoverPlan"]
 
-
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    candidate: Candidate
-    ready_at: float
-
-
 _SHORTEST_ATTEMPT_S: Final = 0.002
-_UNTOLD_RATE_LIMIT_S: Final = 1.0
-# A guard may promise a place in a moment and refuse again: asking once more must not spin.
-_REFUSED_AGAIN_BASE_S: Final = 0.05
-_REFUSED_AGAIN_CAP_S: Final = 2.0
+_PATIENCE_S: Final = 0.5
+# A wait leaves this much for the attempt itself: granted later, it would be sent in vain.
+_USEFUL_S: Final = 1.0
+_USEFUL_RATIO: Final = 0.1
 
 
 class FailoverPlan:
@@ -49,6 +52,8 @@ class FailoverPlan:
         started_at: when the request came in.
         deadline_s: seconds from then within which it must be answered.
         options: bounds.
+        slow_after_s: after how many seconds an answer of a provider is slow, for those of which
+            that is known; only then a hedge goes beside it.
 
     """
 
@@ -60,119 +65,149 @@ class FailoverPlan:
         started_at: float,
         deadline_s: float,
         options: PlanOptions,
+        slow_after_s: Mapping[str, float] | None = None,
     ) -> None:
         self._options = options
+        self._slow_after_s = dict(slow_after_s or {})
         self._last_moment = started_at + deadline_s - _SHORTEST_ATTEMPT_S
         self._deadline = started_at + deadline_s
         self._candidates = len(order) + len(blocked)
         self._queue = list(order)
-        self._waiting: list[_Waiting] = []
-        self._refusals: dict[Candidate, int] = {}
-        self._idle_since: float | None = None
+        self._limited = LimitedCandidates()
         self._open: list[tuple[Candidate, Block]] = []
         self._ready_at: dict[Candidate, float] = {}
+        self._under_way: dict[Dispatch, float] = {}
+        self._numbers = 0
         self._attempts = 0
+        self._idle_since: float | None = None
         self._retry_at: float | None = None
         self._retried = False
+        self._hedged = False
         self._panicked = False
-        self._dispatched: Dispatch | None = None
         self._last: tuple[Candidate, Failure] | None = None
+        self._last_number = 0
         self._finish: Finish | None = None
         for candidate, block in blocked:
             self._note_ready(candidate, block.retry_after_s, started_at)
             if block.reason is IneligibilityReason.RATE_LIMITED:
-                pause_s = _told_or(_UNTOLD_RATE_LIMIT_S, block.retry_after_s)
-                self._waiting.append(_Waiting(candidate, started_at + pause_s))
+                self._limited.known(candidate, block.retry_after_s, started_at)
             else:
                 self._open.append((candidate, block))
 
-    def next(self, now: float) -> Dispatch | Pause | Finish:
-        """What to do now. Asking again without recording the last dispatch is an error.
-
-        Raises:
-            RuntimeError: the last dispatch has not been recorded.
-
-        """
-        if self._dispatched is not None:
-            raise RuntimeError("record the dispatched attempt before asking for the next step")
+    def next(self, now: float) -> Dispatch | Watch | Pause | Finish:
+        """What to do now."""
         if self._finish is not None:
             return self._finish
+        if self._under_way:
+            return self._hedge(now)
         if now > self._last_moment:
-            return self._end(self._deadline_error())
+            return self._end(deadline_passed(self._last))
         if self._queue:
             return self._dispatch(self._queue.pop(0), now)
-        step = self._wait_for_limits(now) or self._retry(now) or self._panic(now)
+        step = self._ask_limited(now) or self._retry(now) or self._panic(now)
         return step or self._end(self._final_error(now))
 
-    def record(self, outcome: StepOutcome, now: float, *, unit_random: float = 1.0) -> None:
-        """Tell how the last dispatch ended; `unit_random` between 0 and 1 jitters a retry's back-off.
+    def record(
+        self, dispatch: Dispatch, outcome: StepOutcome, now: float, *, unit_random: float = 1.0
+    ) -> None:
+        """Tell how a dispatch ended; `unit_random` between 0 and 1 jitters a retry's back-off.
 
         Raises:
-            RuntimeError: nothing was dispatched.
+            RuntimeError: it is not under way.
 
         """
-        dispatched = self._dispatched
-        if dispatched is None:
-            raise RuntimeError("there is no dispatched attempt to record")
-        self._dispatched = None
+        began_at = self._under_way.pop(dispatch, None)
+        if began_at is None:
+            raise RuntimeError("there is no such attempt under way to record")
+        if self._finish is not None:
+            self._attempts += not isinstance(outcome, Rejected)
+            return
         if isinstance(outcome, Rejected):
-            self._record_rejection(dispatched, outcome, now)
+            self._record_rejection(dispatch, outcome, began_at, now)
             return
         self._attempts += 1
         self._idle_since = None
         if isinstance(outcome, Success):
             self._finish = Finish(None)
             return
-        if self._last is None or outcome.code != OTHER_LOGIN:
+        is_last = dispatch.attempt_number > self._last_number
+        if self._last is None or (is_last and outcome.code != OTHER_LOGIN):
             # That a stand-in shows another login says nothing about why it was needed.
-            self._last = (dispatched.candidate, outcome)
+            self._last = (dispatch.candidate, outcome)
+        self._last_number = max(self._last_number, dispatch.attempt_number)
         # Who failed and told no time may be tried again at once.
         at_once = 0.0 if outcome.retryable else None
-        self._note_ready(dispatched.candidate, outcome.retry_after_s or at_once, now)
+        self._note_ready(dispatch.candidate, outcome.retry_after_s or at_once, now)
         if outcome.retryable:
             self._plan_retry(outcome, now, unit_random)
-        elif not outcome.elsewhere:
-            self._end(OperationError.of(outcome, dispatched.candidate.provider))
-        else:
+        elif outcome.elsewhere or (dispatch.hedge and self._under_way):
             self._retry_at = None
+        else:
+            self._end(OperationError.of(outcome, dispatch.candidate.provider))
 
     @property
     def attempts(self) -> int:
-        """Attempts sent so far."""
+        """Attempts that were sent and have ended."""
         return self._attempts
 
     def _dispatch(
-        self, candidate: Candidate, now: float, *, panic: bool = False, waited_s: float = 0.0
+        self,
+        candidate: Candidate,
+        now: float,
+        *,
+        ready_at: float | None = None,
+        waited_s: float = 0.0,
+        panic: bool = False,
+        extra: bool = False,
+        hedge: bool = False,
     ) -> Dispatch:
-        left = self._deadline - now
-        more = bool(self._queue) or any(w.ready_at <= self._last_moment for w in self._waiting)
-        share = left / 2 if more else left
-        own = self._options.attempt_timeout_s
-        self._dispatched = Dispatch(
+        left_s = self._deadline - now
+        other = self._limited.soonest(self._last_moment)
+        remains = bool(self._queue) or other is not None
+        share_s = left_s / 2 if remains else left_s
+        wait_s = 0.0
+        if not (self._queue or panic or hedge):
+            # As long as nobody else could go sooner; where it is known how long, that and a moment.
+            until = self._last_moment if other is None else other.ready_at
+            if ready_at is not None:
+                until = max(until, ready_at + _PATIENCE_S)
+            useful_s = max(_SHORTEST_ATTEMPT_S, min(_USEFUL_S, _USEFUL_RATIO * share_s))
+            wait_s = max(0.0, min(until - now, share_s - useful_s))
+        self._numbers += 1
+        dispatch = Dispatch(
             candidate=candidate,
-            attempt_number=self._attempts + 1,
-            timeout_s=min(own, share),
-            deadline_cuts=share < own,
-            panic=panic,
+            attempt_number=self._numbers,
+            timeout_s=self._options.attempt_timeout_s,
+            time_left_s=share_s,
+            wait_s=wait_s,
             waited_s=waited_s,
+            panic=panic,
+            extra=extra,
+            hedge=hedge,
         )
-        return self._dispatched
+        self._under_way[dispatch] = now
+        return dispatch
 
-    def _record_rejection(self, dispatched: Dispatch, outcome: Rejected, now: float) -> None:
-        candidate, delay_s = dispatched.candidate, outcome.retry_after_s
+    def _record_rejection(
+        self, dispatch: Dispatch, outcome: Rejected, began_at: float, now: float
+    ) -> None:
+        candidate, delay_s = dispatch.candidate, outcome.retry_after_s
+        if dispatch.attempt_number == self._numbers:
+            self._numbers -= 1
+        if outcome.over_budget:
+            # No extra attempt there: neither now nor later in this request.
+            if dispatch.hedge:
+                self._queue.insert(0, candidate)
+            return
+        if dispatch.hedge:
+            self._hedged = False
         self._note_ready(candidate, delay_s, now)
-        if outcome.reason is not IneligibilityReason.RATE_LIMITED or dispatched.panic:
+        if outcome.reason is not IneligibilityReason.RATE_LIMITED or dispatch.panic:
             self._open.append((candidate, Block(outcome.reason, delay_s, outcome.by_failures)))
             return
-        refusals = self._refusals[candidate] = self._refusals.get(candidate, 0) + 1
-        floor_s = jittered_backoff_s(
-            refusals,
-            base_s=_REFUSED_AGAIN_BASE_S,
-            cap_s=_REFUSED_AGAIN_CAP_S,
-            unit_random=1.0,
-        )
-        pause_s = max(floor_s, _told_or(_UNTOLD_RATE_LIMIT_S, delay_s))
-        self._waiting.append(_Waiting(candidate, now + pause_s))
+        if self._idle_since is None and dispatch.wait_s > 0.0:
+            self._idle_since = began_at
+        self._limited.refused(candidate, delay_s, now, queue_full=outcome.queue_full)
 
     def _note_ready(self, candidate: Candidate, delay_s: float | None, now: float) -> None:
         """Keep the latest word on when a candidate may be tried again."""
@@ -183,7 +218,8 @@ class FailoverPlan:
 
     def _plan_retry(self, failure: Failure, now: float, unit_random: float) -> None:
         limited = failure.error_class is ErrorClass.RATE_LIMIT
-        pause_s = _told_or(_UNTOLD_RATE_LIMIT_S if limited else 0.0, failure.retry_after_s)
+        untold_s = UNTOLD_LIMIT_S if limited else 0.0
+        pause_s = untold_s if failure.retry_after_s is None else failure.retry_after_s
         backoff_s = jittered_backoff_s(
             1,
             base_s=self._options.retry_base_s,
@@ -192,17 +228,37 @@ class FailoverPlan:
         )
         self._retry_at = now + pause_s + backoff_s
 
-    def _wait_for_limits(self, now: float) -> Dispatch | Pause | None:
-        soonest = min(self._waiting, key=lambda waiting: waiting.ready_at, default=None)
-        if soonest is None or soonest.ready_at > self._last_moment:
+    def _hedge(self, now: float) -> Dispatch | Watch:
+        """Something is under way: the same read beside it once it is slow, or wait for its end."""
+        (first, began_at), *others = self._under_way.items()
+        slow_after_s = self._slow_after_s.get(first.candidate.provider)
+        if (
+            slow_after_s is None
+            or slow_after_s >= first.longest_s
+            or not self._options.hedge
+            or self._hedged
+            or others
+            or not self._queue
+            or now > self._last_moment
+        ):
+            return Watch(None)
+        left_s = began_at + slow_after_s - now
+        if left_s > 0.0:
+            return Watch(left_s)
+        self._hedged = True
+        return self._dispatch(self._queue.pop(0), now, extra=True, hedge=True)
+
+    def _ask_limited(self, now: float) -> Dispatch | Pause | None:
+        soonest = self._limited.soonest(self._last_moment)
+        if soonest is None:
             return None
-        if soonest.ready_at > now:
+        if soonest.ask_at > now:
             if self._idle_since is None:
                 self._idle_since = now
-            return Pause(soonest.ready_at - now)
-        self._waiting.remove(soonest)
+            return Pause(soonest.ask_at - now)
+        self._limited.take(soonest)
         waited_s = 0.0 if self._idle_since is None else now - self._idle_since
-        return self._dispatch(soonest.candidate, now, waited_s=waited_s)
+        return self._dispatch(soonest.candidate, now, ready_at=soonest.ready_at, waited_s=waited_s)
 
     def _retry(self, now: float) -> Dispatch | Pause | None:
         if (
@@ -217,7 +273,7 @@ class FailoverPlan:
         if self._retry_at > now:
             return Pause(self._retry_at - now)
         self._retried = True
-        return self._dispatch(self._last[0], now)
+        return self._dispatch(self._last[0], now, extra=True)
 
     def _panic(self, now: float) -> Dispatch | None:
         if (
@@ -228,46 +284,20 @@ class FailoverPlan:
             or not all(block.by_failures for _, block in self._open)
         ):
             return None
-        self._panicked = True
         least_bad = min(self._open, key=lambda pair: self._ready_at.get(pair[0], math.inf))
         self._open.remove(least_bad)
+        self._panicked = True
         return self._dispatch(least_bad[0], now, panic=True)
 
     def _end(self, error: OperationError) -> Finish:
         self._finish = Finish(error)
         return self._finish
 
-    def _deadline_error(self) -> OperationError:
-        last = self._last
-        return OperationError(
-            type=ErrorType.DEADLINE,
-            code="DEADLINE",
-            message="the deadline passed before a provider had answered; give a longer deadlineMs",
-            provider=None if last is None else last[0].provider,
-            scope=None if last is None else last[1].scope,
-        )
-
     def _final_error(self, now: float) -> OperationError:
         soonest = min(self._ready_at.values(), default=now)
         retry_after_s = soonest - now if soonest > now else None
         if self._last is not None:
-            candidate, failure = self._last
-            error = OperationError.of(failure, candidate.provider)
-            return replace(error, retry_after_s=retry_after_s) if error.retryable else error
+            return of_last(self._last, retry_after_s)
         if self._open or not self._candidates:
-            return OperationError(
-                type=ErrorType.PROVIDER_DOWN,
-                code="ALL_SKIPPED",
-                message="no provider that could answer this takes calls at the moment",
-                retry_after_s=retry_after_s,
-            )
-        return OperationError(
-            type=ErrorType.RATE_LIMIT,
-            code="ALL_LIMITED",
-            message="every provider that could answer this is at its rate limit",
-            retry_after_s=retry_after_s,
-        )
-
-
-def _told_or(untold_s: float, told_s: float | None) -> float:
-    return untold_s if told_s is None else told_s
+            return all_skipped(retry_after_s)
+        return all_limited(retry_after_s, queues_full=self._limited.queues_full)

@@ -18,6 +18,7 @@ __all__ = [
     "StepOutcome",
     "Succeeded",
     "Success",
+    "Watch",
 ]
 
 OTHER_LOGIN: Final = "OTHER_LOGIN"
@@ -29,7 +30,8 @@ class PlanOptions:
     """Bounds of a plan, in seconds. Defaults are those of the shipped configuration.
 
     `attempt_timeout_s` is an attempt's own timeout; while candidates remain it is also cut to half
-    of the time left. `same_provider_retry` allows one retry at the last candidate left.
+    of the time left. `same_provider_retry` allows one retry at the last candidate left. `hedge`
+    allows one further attempt beside a slow one.
     """
 
     attempt_timeout_s: float = 20.0
@@ -37,39 +39,65 @@ class PlanOptions:
     retry_cap_s: float = 2.0
     same_provider_retry: bool = True
     panic: bool = True
+    hedge: bool = False
 
     def for_operation(self, operation: Operation) -> "PlanOptions":
-        """The options of one operation: an exchange is never repeated, nor sent in panic."""
+        """The options of one operation.
+
+        An exchange is never repeated, nor sent in panic. Only reads are hedged: a link session made
+        twice would be two.
+        """
+        options = replace(self, hedge=self.hedge and operation.reads_data)
         if operation is Operation.EXCHANGE_TOKEN:
-            return replace(self, same_provider_retry=False, panic=False)
-        return self
+            return replace(options, same_provider_retry=False, panic=False)
+        return options
 
 
 @dataclass(frozen=True, slots=True)
 class Dispatch:
-    """Make this attempt. A cut is the caller's doing when `deadline_cuts` is set.
+    """Make this attempt.
 
-    `waited_s` is the time in which the request did nothing but wait for this candidate's limits.
+    `timeout_s` is the attempt's own time, its wait for leave to begin left out. `time_left_s` is what
+    it may take in all: running out of that is the caller's doing. `wait_s` is how long of it the
+    attempt may wait for the provider's limits before it begins: not at all while another candidate
+    can be asked at once. `waited_s` is the time in which the request did nothing
+    but wait for limits before. `extra` draws on the provider's call budget; `hedge` goes beside an
+    attempt that is under way.
     """
 
     candidate: Candidate
     attempt_number: int
     timeout_s: float
-    deadline_cuts: bool
-    panic: bool
-    waited_s: float
+    time_left_s: float
+    wait_s: float
+    waited_s: float = 0.0
+    panic: bool = False
+    extra: bool = False
+    hedge: bool = False
+
+    @property
+    def longest_s(self) -> float:
+        """The longest that it can take, its wait included."""
+        return min(self.timeout_s + self.wait_s, self.time_left_s)
 
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Nothing can be asked before `wait_s` seconds have passed."""
+    """Nothing is under way, and nothing can be asked before `wait_s` seconds have passed."""
 
     wait_s: float
 
 
 @dataclass(frozen=True, slots=True)
+class Watch:
+    """Wait for what is under way, and ask again when one has ended, or after `wait_s` seconds."""
+
+    wait_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Finish:
-    """The request has ended: in success when `error` is None."""
+    """The request has ended: in success when `error` is None. What is under way is given up."""
 
     error: OperationError | None
 
@@ -86,11 +114,17 @@ Succeeded: Final = Success.SUCCEEDED
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The provider's own guard refused the attempt: it was not sent."""
+    """The provider's own guard refused the attempt: it was not sent.
+
+    `over_budget`: as an extra attempt, for which there is no room and no time to come back at.
+    `queue_full`: its queue takes nobody, so that a wait must be spent elsewhere.
+    """
 
     reason: IneligibilityReason
     retry_after_s: float | None
     by_failures: bool = False
+    over_budget: bool = False
+    queue_full: bool = False
 
 
 StepOutcome = Success | Failure | Rejected

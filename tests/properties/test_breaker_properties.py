@@ -30,6 +30,7 @@ class Held:
     epoch: int
     taken_at: float
     probe: bool
+    panic: bool
 
 
 class BreakerMachine(RuleBasedStateMachine):
@@ -71,6 +72,10 @@ class BreakerMachine(RuleBasedStateMachine):
         """Probes of the present half-open phase that may still report."""
         return sum(h.probe and h.epoch == self.epoch for h in self.live())
 
+    def panics_out(self) -> int:
+        """Calls in panic of the present open phase that may still report."""
+        return sum(h.panic and h.epoch == self.epoch for h in self.live())
+
     def become(self, state: CircuitState) -> None:
         """Change the model's state."""
         self.state, self.epoch, self.row, self.due_at = state, self.epoch + 1, [], None
@@ -110,7 +115,12 @@ class BreakerMachine(RuleBasedStateMachine):
         free = self.state in (CLOSED, FORCED_CLOSED) or (
             self.state is HALF_OPEN and self.probes_out() < self.options.half_open_permits
         )
-        may_panic = panic and self.state in (OPEN, HALF_OPEN) and not self.by_client
+        may_panic = (
+            panic
+            and self.state in (OPEN, HALF_OPEN)
+            and not self.by_client
+            and self.panics_out() < self.options.half_open_permits
+        )
         assert isinstance(answer, Permit) == (free or may_panic)
         if isinstance(answer, Rejection):
             assert (answer.cause is OpenCause.FORCED) == (self.state is FORCED_OPEN)
@@ -119,7 +129,7 @@ class BreakerMachine(RuleBasedStateMachine):
             return
         assert answer.probe == (self.state is HALF_OPEN and free)
         assert answer.panic == (not free)
-        self.held.append(Held(answer, self.epoch, self.now, answer.probe))
+        self.held.append(Held(answer, self.epoch, self.now, answer.probe, answer.panic))
 
     @precondition(lambda self: self.held)
     @rule(data=st.data(), verdict=st.sampled_from(Verdict), jitter=st.sampled_from([0.0, 1.0]))

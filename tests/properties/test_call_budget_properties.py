@@ -37,7 +37,7 @@ class BudgetMachine(RuleBasedStateMachine):
     def first(self, times: int) -> None:
         """Requests reach the provider for the first time."""
         for _ in range(times):
-            self.budget.first(self.now)
+            self.budget.count_first(self.now)
             self.sent.append((self.now, False))
 
     @rule(times=st.integers(1, 5))
@@ -46,7 +46,7 @@ class BudgetMachine(RuleBasedStateMachine):
         for _ in range(times):
             expected = self.worst() + 5 <= 15
 
-            assert expected == self.budget.extra(self.now)
+            assert expected == self.budget.take_extra(self.now)
             if expected:
                 self.sent.append((self.now, True))
 

@@ -1,6 +1,6 @@
 """A failover plan against the contract's rules, whatever providers and clocks do to it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,6 +25,7 @@ from orchestrator.routing import (
     Rejected,
     StepOutcome,
     Succeeded,
+    Watch,
 )
 
 LIMITED = IneligibilityReason.RATE_LIMITED
@@ -46,7 +47,14 @@ failures = st.builds(
     elsewhere=st.booleans(),
     retry_after_s=delays_s,
 )
-rejections = st.builds(Rejected, reason=reasons, retry_after_s=delays_s, by_failures=st.booleans())
+rejections = st.builds(
+    Rejected,
+    reason=reasons,
+    retry_after_s=delays_s,
+    by_failures=st.booleans(),
+    over_budget=st.booleans(),
+    queue_full=st.booleans(),
+)
 outcomes = st.one_of(
     failures, failures.filter(lambda f: f.retryable), rejections, st.just(Succeeded)
 )
@@ -57,30 +65,31 @@ class Model:
     """What a reader of the contract would have noted down so far."""
 
     untried: list[Candidate]
-    limited: dict[Candidate, float]
+    limited: set[Candidate]
     open: dict[Candidate, bool]
     ready_at: dict[Candidate, float]
     deadline: float
     options: PlanOptions
+    slow_after_s: dict[str, float]
     candidates: int
     now: float = STARTED_AT
     idle_s: float = 0.0
-    sent: list[tuple[Candidate, StepOutcome]] = field(default_factory=list)
+    under_way: dict[Dispatch, float] = field(default_factory=dict)
+    sent: list[tuple[int, Candidate, StepOutcome]] = field(default_factory=list)
+    numbers: set[int] = field(default_factory=set)
+    full: set[Candidate] = field(default_factory=set)
+    stopped: bool = False
     retries: int = 0
     panics: int = 0
+    hedges: int = 0
 
     @property
-    def stopped(self) -> bool:
-        """Whether the last answer ends the request, whatever else could be asked."""
+    def last(self) -> tuple[Candidate, StepOutcome] | None:
+        """The attempt sent last, of those that have ended."""
         if not self.sent:
-            return False
-        last = self.sent[-1][1]
-        return not isinstance(last, Failure) or not (last.retryable or last.elsewhere)
-
-    def someone_remains(self) -> bool:
-        """Whether a further candidate is surely there to be asked in time."""
-        latest = self.deadline - LONGEST_PAUSE_BETWEEN_REFUSALS_S - TOO_SHORT_S
-        return bool(self.untried) or any(at <= latest for at in self.limited.values())
+            return None
+        _, candidate, outcome = max(self.sent, key=lambda attempt: attempt[0])
+        return candidate, outcome
 
     def may_panic(self) -> bool:
         """Two or more candidates, all open by failures, and nothing sent."""
@@ -88,6 +97,7 @@ class Model:
             self.options.panic
             and not self.panics
             and not self.sent
+            and not self.under_way
             and 2 <= len(self.open) == self.candidates
             and all(self.open.values())
         )
@@ -105,36 +115,61 @@ class Model:
 
         assert not self.stopped
         assert left_s >= TOO_SHORT_S - CLOSE
-        assert len(self.sent) + 1 == step.attempt_number
-        assert (step.timeout_s < self.options.attempt_timeout_s) == step.deadline_cuts
+        assert step.attempt_number not in self.numbers
+        assert 1 + len(self.numbers) >= step.attempt_number
         assert 0.0 <= step.waited_s <= self.idle_s + CLOSE
+        assert step.extra == (step.hedge or self.is_retry(step))
+        assert step.hedge == bool(self.under_way)
         if candidate in self.untried:
             self.untried.remove(candidate)
             assert not step.panic
+            if step.hedge:
+                self.check_hedge()
         elif step.panic:
             assert self.may_panic()
             assert self.ready_at.get(candidate, 1e9) == min(
                 self.ready_at.get(c, 1e9) for c in self.open
             )
             self.panics += 1
-            del self.open[candidate]
         elif candidate in self.limited:
             assert not self.untried
-            assert self.limited.pop(candidate) <= self.now + CLOSE
+            self.limited.remove(candidate)
         else:
             self.check_retry(candidate)
-        assert 0.0 < step.timeout_s <= min(left_s, self.options.attempt_timeout_s)
-        assert not self.someone_remains() or step.timeout_s <= left_s / 2
+        assert self.options.attempt_timeout_s == step.timeout_s
+        assert 0.0 < step.time_left_s <= left_s
+        assert 0.0 <= step.wait_s < step.time_left_s
+        if self.untried or step.panic or step.hedge:
+            assert 0.0 == step.wait_s
+        if self.untried:
+            assert step.time_left_s <= left_s / 2
+        self.numbers.add(step.attempt_number)
+        self.under_way[step] = self.now
+
+    def is_retry(self, step: Dispatch) -> bool:
+        """Whether this provider has been sent an attempt for this request before."""
+        return any(candidate == step.candidate for _, candidate, _ in self.sent)
+
+    def check_hedge(self) -> None:
+        """Beside one attempt that is slow, once, where that is allowed."""
+        ((first, began_at),) = self.under_way.items()
+
+        assert self.options.hedge
+        assert not first.hedge
+        assert self.hedges == 0
+        assert self.now >= began_at + self.slow_after_s[first.candidate.provider] - CLOSE
+        self.hedges += 1
 
     def check_retry(self, candidate: Candidate) -> None:
         """The one further try at the same provider."""
-        last_candidate, last = self.sent[-1]
+        assert self.last is not None
+        last_candidate, last = self.last
 
         assert last_candidate == candidate
         assert isinstance(last, Failure)
         assert last.retryable
         assert self.options.same_provider_retry
-        assert not self.someone_remains()
+        assert not self.untried
         assert (self.retries, self.panics) == (0, 0)
         assert self.now >= self.ready_at[candidate] - CLOSE
         self.retries += 1
@@ -143,28 +178,48 @@ class Model:
         """A wait with a purpose, that ends in time."""
         assert not self.stopped
         assert not self.untried
+        assert not self.under_way
         assert 0.0 < step.wait_s <= self.deadline - self.now
 
     def hear(self, step: Dispatch, outcome: StepOutcome) -> None:
         """Note how a dispatch ended."""
         candidate = step.candidate
+        began_at = self.under_way.pop(step)
         if isinstance(outcome, Rejected):
-            self.note_ready(candidate, outcome.retry_after_s)
-            if outcome.reason is LIMITED and not step.panic:
-                told_s = outcome.retry_after_s
-                self.limited[candidate] = self.now + (1.0 if told_s is None else told_s)
-            else:
-                self.open[candidate] = outcome.by_failures
+            self.numbers.discard(step.attempt_number)
+            self.hear_rejection(step, outcome)
+            self.idle_s += self.now - began_at if step.wait_s > 0.0 else 0.0
             return
-        self.sent.append((candidate, outcome))
+        self.idle_s = 0.0
+        self.sent.append((step.attempt_number, candidate, outcome))
         if isinstance(outcome, Failure):
             delay_s = outcome.retry_after_s
             self.note_ready(candidate, 0.0 if outcome.retryable and delay_s is None else delay_s)
+            alone = not (step.hedge and self.under_way)
+            self.stopped |= alone and not (outcome.retryable or outcome.elsewhere)
+        else:
+            self.stopped = True
+
+    def hear_rejection(self, step: Dispatch, outcome: Rejected) -> None:
+        """A candidate was not asked after all."""
+        candidate = step.candidate
+        if outcome.over_budget:
+            if step.hedge:
+                self.untried.insert(0, candidate)
+            return
+        self.hedges -= step.hedge
+        self.note_ready(candidate, outcome.retry_after_s)
+        if outcome.reason is LIMITED and not step.panic:
+            self.limited.add(candidate)
+            self.full.discard(candidate)
+            if outcome.queue_full:
+                self.full.add(candidate)
+        else:
+            self.open[candidate] = outcome.by_failures
 
     def check_finish(self, error: OperationError | None) -> None:
         """The end, in the words of the contract's last rule on errors."""
-        last = self.sent[-1] if self.sent else None
-        if last is not None and not isinstance(last[1], Failure):
+        if any(not isinstance(outcome, Failure) for _, _, outcome in self.sent):
             assert error is None
             return
         assert error is not None
@@ -173,21 +228,22 @@ class Model:
             return
         assert self.stopped or not self.untried
         assert not self.may_panic()
+        last = self.last
         if last is not None:
             candidate, failure = last
             assert isinstance(failure, Failure)
-            expected = OperationError.of(failure, candidate.provider)
-            assert (expected.type, expected.code) == (error.type, error.code)
-            assert (expected.provider, expected.scope) == (error.provider, error.scope)
+            if not self.stopped:
+                expected = OperationError.of(failure, candidate.provider)
+                assert (expected.type, expected.code) == (error.type, error.code)
+                assert (expected.provider, expected.scope) == (error.provider, error.scope)
         elif self.candidates and not self.open:
-            assert error.type is ErrorType.RATE_LIMIT
+            full = bool(self.limited) and self.limited <= self.full
+            assert error.type is (ErrorType.OVERLOADED if full else ErrorType.RATE_LIMIT)
         else:
             assert error.type is ErrorType.PROVIDER_DOWN
         if error.retryable:
             soonest = min(self.ready_at.values(), default=self.now)
             assert abs(max(0.0, soonest - self.now) - (error.retry_after_s or 0.0)) < CLOSE
-        elif last is not None and isinstance(last[1], Failure):
-            assert last[1].retry_after_s == error.retry_after_s
 
 
 @st.composite
@@ -205,65 +261,88 @@ def beginnings(draw: st.DrawFn) -> tuple[FailoverPlan, Model]:
         attempt_timeout_s=draw(st.sampled_from([0.1, 3.0, 20.0])),
         same_provider_retry=draw(st.booleans()),
         panic=draw(st.booleans()),
+        hedge=draw(st.booleans()),
     ).for_operation(operation)
     assert operation is Operation.GET_ACCOUNTS or not options.same_provider_retry
+    assert operation is Operation.GET_ACCOUNTS or not options.hedge
     deadline_s = draw(st.sampled_from([0.1, 1.0, 7.0, 60.0]))
+    slow_after_s = draw(st.sampled_from([{}, {"plaid": 0.05, "mx": 0.5, "finicity": 2.0}]))
     model = Model(
         untried=list(order),
-        limited={
-            c: STARTED_AT + (1.0 if b.retry_after_s is None else b.retry_after_s)
-            for c, b in blocked
-            if b.reason is LIMITED
-        },
+        limited={c for c, b in blocked if b.reason is LIMITED},
         open={c: b.by_failures for c, b in blocked if b.reason is not LIMITED},
         ready_at={
             c: STARTED_AT + b.retry_after_s for c, b in blocked if b.retry_after_s is not None
         },
         deadline=STARTED_AT + deadline_s,
         options=options,
+        slow_after_s=dict(slow_after_s),
         candidates=len(order) + len(blocked),
     )
     plan = FailoverPlan(
-        order, blocked, started_at=STARTED_AT, deadline_s=deadline_s, options=options
+        order,
+        blocked,
+        started_at=STARTED_AT,
+        deadline_s=deadline_s,
+        options=options,
+        slow_after_s=slow_after_s,
     )
     return plan, model
 
 
-@settings(max_examples=1200, deadline=None, derandomize=True)
+def ended(model: Model, data: st.DataObject) -> tuple[Dispatch, StepOutcome]:
+    """One of the attempts under way, and how it ends, within its time."""
+    dispatch = data.draw(st.sampled_from(list(model.under_way)))
+    outcome = data.draw(outcomes)
+    if isinstance(outcome, Rejected):
+        outcome = replace(outcome, over_budget=outcome.over_budget and dispatch.extra)
+    longest_s = dispatch.wait_s if isinstance(outcome, Rejected) else dispatch.longest_s
+    took_s = longest_s * data.draw(st.sampled_from([0.0, 0.1, 1.0]))
+    model.now = max(model.now, model.under_way[dispatch] + took_s)
+    return dispatch, outcome
+
+
+@settings(max_examples=1500, deadline=None, derandomize=True)
 @given(beginning=beginnings(), data=st.data())
 def test_a_plan_keeps_the_contract_and_ends(
     beginning: tuple[FailoverPlan, Model], data: st.DataObject
 ) -> None:
-    """Whatever each attempt gives and however long it takes, every rule of failover holds."""
+    """Attempts, waits, retries, hedges and panic are bounded, and the final error is the contract's."""
     plan, model = beginning
     for _ in range(MOST_STEPS):
         step = plan.next(model.now)
+        late_s = data.draw(st.sampled_from([0.0, 0.0, 0.003, 1.0]))
         if isinstance(step, Finish):
             model.check_finish(step.error)
-            assert step == plan.next(model.now + 1.0)
-            assert plan.attempts == len(model.sent)
+            assert plan.next(model.now + 1000.0) == step
             return
-        late_s = data.draw(st.sampled_from([0.0, 0.0, 0.001, 0.2]))
         if isinstance(step, Pause):
             model.check_pause(step)
             model.now += step.wait_s + late_s
             model.idle_s += step.wait_s + late_s
             continue
-        model.check_dispatch(step)
-        outcome = data.draw(outcomes)
-        sent = not isinstance(outcome, Rejected)
-        took_ratio = data.draw(st.sampled_from([0.0, 0.1, 1.0])) if sent else 0.0
-        model.now += step.timeout_s * took_ratio + late_s
-        model.idle_s += 0.0 if sent else late_s
-        model.hear(step, outcome)
-        plan.record(outcome, model.now, unit_random=data.draw(st.sampled_from([0.0, 0.5, 1.0])))
+        if isinstance(step, Dispatch):
+            model.check_dispatch(step)
+            continue
+        assert isinstance(step, Watch)
+        assert model.under_way
+        if step.wait_s is not None and data.draw(st.booleans()):
+            assert step.wait_s > 0.0
+            model.now += step.wait_s + late_s
+            continue
+        dispatch, outcome = ended(model, data)
+        model.now += late_s
+        model.hear(dispatch, outcome)
+        unit_random = data.draw(st.sampled_from([0.0, 0.5, 1.0]))
+        plan.record(dispatch, outcome, model.now, unit_random=unit_random)
+        assert len(model.sent) == plan.attempts
     raise AssertionError("the plan does not end")
 
 
 @settings(max_examples=100, deadline=None, derandomize=True)
-@given(beginning=beginnings(), delay_s=delays_s)
+@given(beginning=beginnings(), delay_s=delays_s, queue_full=st.booleans())
 def test_a_plan_whose_candidates_are_always_limited_never_spins(
-    beginning: tuple[FailoverPlan, Model], delay_s: float | None
+    beginning: tuple[FailoverPlan, Model], delay_s: float | None, queue_full: bool
 ) -> None:
     """However soon a refusing guard promises a place, no candidate is asked twice at one instant."""
     plan, model = beginning
@@ -276,7 +355,8 @@ def test_a_plan_whose_candidates_are_always_limited_never_spins(
         if isinstance(step, Pause):
             model.now += step.wait_s
             continue
+        assert isinstance(step, Dispatch)
         assert (step.candidate, model.now) not in asked
         asked.add((step.candidate, model.now))
-        plan.record(Rejected(LIMITED, delay_s), model.now)
+        plan.record(step, Rejected(LIMITED, delay_s, queue_full=queue_full), model.now)
     raise AssertionError("the plan does not end")

@@ -44,7 +44,14 @@ NO_ACCOUNTS = AccountsData(accounts=(), as_of=AT, stale=False)
 
 
 def order_of(
-    number: int = 1, *, timeout_s: float = 5.0, deadline_cuts: bool = False
+    number: int = 1,
+    *,
+    timeout_s: float = 5.0,
+    time_left_s: float = 60.0,
+    wait_s: float = 0.0,
+    connection_id: str = "conn_1",
+    extra: bool = False,
+    hedge: bool = False,
 ) -> AttemptOrder:
     """An order to read the accounts of one connection."""
     return AttemptOrder(
@@ -55,14 +62,17 @@ def order_of(
         region="US",
         institution_id="ins_chase",
         space_hash="0" * 32,
-        call=AccountsCall("conn_1", 1, allow_stale=False, sibling_account_ids=None),
-        connection_id="conn_1",
+        call=AccountsCall(connection_id, 1, allow_stale=False, sibling_account_ids=None),
+        connection_id=connection_id,
         attempt_number=1,
         lane=Lane.INTERACTIVE,
         timeout_s=timeout_s,
-        deadline_cuts=deadline_cuts,
-        panic=False,
+        time_left_s=time_left_s,
+        wait_s=wait_s,
         waited_s=0.0,
+        panic=False,
+        extra=extra,
+        hedge=hedge,
         failover=False,
         candidates=("plaid", "mx"),
         eligible=("plaid",),
@@ -169,6 +179,7 @@ class ScriptedProvider:
         self, act: Callable[[AttemptOrder], Awaitable[AttemptReply]], name: str = "plaid"
     ) -> None:
         self.orders: list[AttemptOrder] = []
+        self.abandoned: list[str] = []
         self.name = name
         self._act = act
 
@@ -176,6 +187,10 @@ class ScriptedProvider:
         """See `ProviderPort`."""
         self.orders.append(order)
         return await self._act(order)
+
+    async def abandon(self, attempt_id: str) -> None:
+        """Remember."""
+        self.abandoned.append(attempt_id)
 
     async def health(self) -> HealthSnapshot:
         """All is well."""

@@ -13,6 +13,7 @@ from orchestrator.resilience import (
     CircuitBoard,
     Control,
     HealthSnapshot,
+    Latencies,
     ProviderGuard,
     RateLimiter,
 )
@@ -58,6 +59,20 @@ def test_open_circuit_blocks() -> None:
 
     assert block is not None
     assert IneligibilityReason.FORCED_OPEN is block.reason
+
+
+def test_slow_providers_are_told_by_operation() -> None:
+    """Tell after how long an answer is slow, of whom enough is known."""
+    latencies = Latencies[Operation]()
+    for _ in range(20):
+        latencies.note(READ, 0.4)
+    board = HealthBoard({}, SteppedClock())
+    guard = ProviderGuard("mx", CircuitBoard(), RateLimiter(), latencies=latencies)
+    board.update(snapshot_of(guard=guard))
+    board.update(snapshot_of("plaid"))
+
+    assert {"mx": 0.4} == board.slow_after_s(READ)
+    assert {} == board.slow_after_s(Operation.SYNC_TRANSACTIONS)
 
 
 def test_older_picture_does_not_replace_a_newer_one() -> None:

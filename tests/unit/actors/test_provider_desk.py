@@ -27,12 +27,15 @@ from orchestrator.domain import (
 from orchestrator.providers.attempt_trace import current_attempt
 from orchestrator.resilience import (
     BreakerOptions,
+    Bulkheads,
     CircuitBoard,
     ProviderGuard,
     Quota,
+    QuotaScope,
     RateLimiter,
+    ToldAllowance,
+    VendorCall,
 )
-from orchestrator.resilience.quota import QuotaScope
 from orchestrator.routing import Rejected
 from tests.support.clock import SteppedClock
 from tests.support.orders import NO_ACCOUNTS, RecordingSpool, exchange_order, order_of
@@ -100,7 +103,7 @@ class Bench:
             "plaid",
             CircuitBoard(BreakerOptions()),
             RateLimiter(quotas),
-            max_in_flight=max_in_flight,
+            bulkheads=Bulkheads(max_in_flight, most_per_institution=max_in_flight),
         )
         self.desk = ProviderDesk(
             cast(ProviderCalls, self.calls),
@@ -167,6 +170,10 @@ async def hanging() -> OperationData:
     return NO_ACCOUNTS
 
 
+async def _forever(_seconds: float) -> None:
+    await asyncio.Event().wait()
+
+
 async def test_success_is_answered_and_logged() -> None:
     """Answer the data, and write one row that tells what the order decided and how it went."""
     bench = Bench(working)
@@ -202,14 +209,15 @@ async def test_failure_is_answered_and_logged_with_its_class() -> None:
     assert 0 == bench.guard.in_flight
 
 
-@pytest.mark.parametrize(("deadline_cuts", "code"), [(False, "TIMEOUT"), (True, "DEADLINE")])
+@pytest.mark.parametrize(
+    ("timeout_s", "time_left_s", "code"), [(0.01, 5.0, "TIMEOUT"), (5.0, 0.01, "DEADLINE")]
+)
 async def test_silence_is_blamed_on_whoever_set_the_time(
-    deadline_cuts: bool,
-    code: str,
+    timeout_s: float, time_left_s: float, code: str
 ) -> None:
     """Call an attempt late by its own timeout TIMEOUT, and by the caller's deadline DEADLINE."""
     bench = Bench(hanging)
-    reply = await bench.run(order_of(timeout_s=0.01, deadline_cuts=deadline_cuts))
+    reply = await bench.run(order_of(timeout_s=timeout_s, time_left_s=time_left_s))
 
     assert isinstance(reply.outcome, Failure)
     assert ("network", code) == (reply.outcome.error_class, reply.outcome.code)
@@ -221,7 +229,7 @@ async def test_only_the_providers_own_timeouts_open_its_circuit() -> None:
     """Count silence against the provider only where its own timeout came first."""
     bench = Bench(hanging)
     for number in range(12):
-        await bench.desk.execute(order_of(number, timeout_s=0.001, deadline_cuts=True))
+        await bench.desk.execute(order_of(number, time_left_s=0.001))
     by_deadline = bench.guard.board.snapshot(bench.clock.now_s()).narrower
     for number in range(5):
         await bench.desk.execute(order_of(20 + number, timeout_s=0.001))
@@ -257,7 +265,7 @@ async def test_first_call_without_room_is_a_refusal() -> None:
     assert NO_ACCOUNTS is first.outcome
     assert isinstance(second.outcome, Rejected)
     assert "rate_limited" == second.outcome.reason
-    assert second.outcome.retry_after_s == pytest.approx(60.0)
+    assert second.outcome.retry_after_s == pytest.approx(61.2)
     assert 1 == len(bench.attempts)
     assert [] == bench.slept
     assert 0 == bench.guard.in_flight
@@ -274,8 +282,8 @@ async def test_later_calls_wait_for_room() -> None:
     reply = await bench.run(order_of())
 
     assert NO_ACCOUNTS is reply.outcome
-    assert bench.slept == pytest.approx([2.0])
-    assert reply.waited_ms == pytest.approx(2000.0)
+    assert sum(bench.slept) == pytest.approx(2.04, abs=1e-3)
+    assert reply.waited_ms == pytest.approx(2040.0, abs=1.0)
     assert reply.latency_ms == pytest.approx(0.0, abs=1e-6)
 
 
@@ -295,8 +303,188 @@ async def test_wait_beyond_the_attempts_time_is_a_rate_limit() -> None:
         reply.outcome.code,
         reply.outcome.scope,
     )
-    assert reply.outcome.retry_after_s == pytest.approx(60.0)
+    assert reply.outcome.retry_after_s == pytest.approx(61.2)
     assert [] == bench.slept
+    assert bench.guard.limiter.paused_for_s(bench.clock.now_s()) == 0.0
+
+
+async def test_first_call_that_may_wait_is_sent_when_there_is_room() -> None:
+    """Queue an attempt that may wait, and tell how long it did; its own time begins with its call."""
+    bench = Bench(working, quotas=(Quota(QuotaScope.CLIENT, 1, 2.0, "/accounts"),))
+    await bench.desk.execute(order_of(1))
+    reply = await bench.run(order_of(2, timeout_s=1.0, wait_s=10.0))
+
+    assert NO_ACCOUNTS is reply.outcome
+    assert reply.waited_ms == pytest.approx(2040.0, abs=1.0)
+    assert reply.latency_ms == pytest.approx(0.0, abs=1e-6)
+    assert [0.0, reply.waited_ms] == [row.waited_ms for row in bench.attempts]
+    assert [0.0, reply.waited_ms] == [intent.waited_ms for intent in bench.spool.intents]
+
+
+async def test_a_wait_in_vain_is_a_refusal() -> None:
+    """Refuse an attempt that has waited as long as it may, without a row, as nothing was sent."""
+    quotas = (Quota(QuotaScope.CLIENT, 1, 2.0, "/accounts"),)
+    bench = Bench(working, quotas=quotas, max_in_flight=1)
+    other = Bench(hanging, max_in_flight=1)
+    await bench.desk.execute(order_of(1))
+    known = await bench.run(order_of(2, wait_s=1.0))
+    holding = asyncio.create_task(other.desk.execute(order_of(3)))
+    await asyncio.sleep(0)
+    waited = await other.desk.execute(order_of(4, wait_s=1.0))
+    holding.cancel()
+    await asyncio.gather(holding, return_exceptions=True)
+    await other.desk.close()
+
+    assert isinstance(known.outcome, Rejected)
+    assert known.outcome.retry_after_s == pytest.approx(2.04, abs=1e-3)
+    assert [] == bench.slept
+    assert Rejected("rate_limited", 1.0) == waited.outcome
+    assert [1.0] == other.slept
+    assert 1 == len(bench.attempts) == len(other.attempts)
+
+
+async def test_who_waits_goes_on_as_soon_as_a_place_is_given_back() -> None:
+    """Serve the queue with every attempt that ends, in its order."""
+    ended = asyncio.Event()
+    sent: list[int] = []
+
+    async def act() -> OperationData:
+        await http()
+        sent.append(len(sent))
+        await ended.wait()
+        return NO_ACCOUNTS
+
+    bench = Bench(act, max_in_flight=1)
+    orders = [order_of(number, wait_s=30.0, connection_id=f"con_{number}") for number in range(3)]
+    tasks = [asyncio.create_task(bench.desk.execute(order)) for order in orders]
+    await asyncio.sleep(0)
+    assert [0] == sent
+    ended.set()
+    replies = await asyncio.gather(*tasks)
+    await bench.desk.close()
+
+    assert [NO_ACCOUNTS] * 3 == [reply.outcome for reply in replies]
+    assert [str(order.attempt_id) for order in orders] == [
+        str(row.attempt_id) for row in bench.attempts
+    ]
+
+
+async def test_calls_made_at_once_begin_one_attempt() -> None:
+    """Let one of two calls begin the attempt, and the other be a later one of it."""
+
+    async def both() -> OperationData:
+        await asyncio.gather(http(), http())
+        return NO_ACCOUNTS
+
+    bench = Bench(both, quotas=(Quota(QuotaScope.CLIENT, 1, 2.0),))
+    reply = await bench.run(order_of())
+
+    assert NO_ACCOUNTS is reply.outcome
+    assert 1 == len(bench.spool.intents)
+    assert [2] == [row.http_calls for row in bench.attempts]
+
+
+async def test_whoever_gives_up_waiting_leaves_the_queue() -> None:
+    """Take nothing for an attempt whose requester has gone, and write its row: it had not begun."""
+    bench = Bench(hanging, max_in_flight=1)
+    holding = asyncio.create_task(bench.desk.execute(order_of(1)))
+    await asyncio.sleep(0)
+    bench.desk._room._sleep = _forever  # type: ignore[assignment]
+    waiting = asyncio.create_task(bench.desk.execute(order_of(2, wait_s=30.0)))
+    await asyncio.sleep(0)
+    assert 1 == bench.guard.waiting
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    assert 0 == bench.guard.waiting
+    holding.cancel()
+    await asyncio.gather(holding, return_exceptions=True)
+    await bench.desk.close()
+
+    assert 0 == bench.guard.in_flight
+    assert [0, 1] == sorted(row.http_calls or 0 for row in bench.attempts)
+
+
+async def test_leave_that_comes_as_its_asker_goes_is_given_back() -> None:
+    """Hold no place for an attempt that was let through in the instant in which it was given up."""
+    bench = Bench(hanging, max_in_flight=1)
+    holding = asyncio.create_task(bench.desk.execute(order_of(1)))
+    await asyncio.sleep(0)
+    bench.desk._room._sleep = _forever  # type: ignore[assignment]
+    waiting = asyncio.create_task(bench.desk.execute(order_of(2, wait_s=30.0)))
+    await asyncio.sleep(0)
+    holding.cancel()
+    await asyncio.gather(holding, return_exceptions=True)
+    assert 1 == bench.guard.in_flight
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    await bench.desk.close()
+
+    assert 0 == bench.guard.in_flight
+
+
+async def test_an_outrun_attempt_is_given_up_and_says_nothing() -> None:
+    """End an attempt that another has outrun, with a row of its own, and blame nobody."""
+    bench = Bench(hanging)
+    running = asyncio.create_task(bench.desk.execute(order_of(hedge=True)))
+    await asyncio.sleep(0)
+    await bench.desk.abandon(order_of().attempt_id)
+    reply = await running
+    await bench.desk.abandon(order_of().attempt_id)
+    await bench.desk.close()
+    (row,) = bench.attempts
+
+    assert isinstance(reply.outcome, Failure)
+    assert ("network", "OUTRUN", "request", True) == (
+        row.outcome,
+        row.error_code,
+        row.error_scope,
+        row.hedge,
+    )
+    assert 0 == bench.guard.in_flight
+    assert "CircuitBoard(CLOSED)" == repr(bench.guard.board)
+
+
+async def test_what_a_vendor_says_of_its_limit_is_held_to() -> None:
+    """Pause the endpoint of which the vendor says that nothing is left."""
+
+    async def told() -> OperationData:
+        await http()
+        trace = current_attempt.get()
+        assert trace is not None
+        trace.tell_allowance("/accounts", ToldAllowance(0, 30.0))
+        return NO_ACCOUNTS
+
+    bench = Bench(told)
+    await bench.desk.execute(order_of(1))
+    second = await bench.run(order_of(2))
+
+    assert isinstance(second.outcome, Rejected)
+    assert second.outcome.retry_after_s == pytest.approx(30.0)
+
+
+async def test_an_attempt_without_a_call_says_nothing_of_the_provider() -> None:
+    """Let what our own books answered neither close a circuit nor count as traffic."""
+
+    async def nothing_sent() -> OperationData:
+        return NO_ACCOUNTS
+
+    bench = Bench(nothing_sent)
+    reply = await bench.run(order_of())
+
+    assert NO_ACCOUNTS is reply.outcome
+    assert [0] == [row.http_calls for row in bench.attempts]
+    assert [] == bench.spool.intents
+    assert 0.0 == bench.guard.limiter.remaining_ratio(0.0) - 1.0
+
+
+async def test_extra_attempts_beyond_the_budget_are_told_apart() -> None:
+    """Say that there is no room for another attempt, so that nobody waits for it."""
+    bench = Bench(working)
+    replies = [await bench.desk.execute(order_of(n, extra=True)) for n in range(4)]
+    await bench.desk.close()
+
+    assert [NO_ACCOUNTS] * 3 == [reply.outcome for reply in replies[:3]]
+    assert Rejected("rate_limited", None, over_budget=True) == replies[3].outcome
 
 
 async def test_as_many_attempts_as_allowed_are_under_way() -> None:
@@ -422,7 +610,7 @@ async def test_exchange_that_may_be_repeated_is_never_in_doubt() -> None:
 async def test_exchange_without_room_is_released() -> None:
     """Release an exchange whose first call found no room: nothing was sent."""
     bench = Bench(working, quotas=(Quota(QuotaScope.CLIENT, 1, 60.0, "/accounts"),))
-    bench.guard.limiter.try_acquire("/accounts", None, bench.clock.now_s())
+    bench.guard.limiter.try_acquire(VendorCall("/accounts"), bench.clock.now_s())
     reply = await bench.run(exchange_order())
 
     assert isinstance(reply.outcome, Rejected)

@@ -25,9 +25,16 @@ from orchestrator.domain import (
     OperationRequest,
     RequestRecord,
 )
+from orchestrator.resilience import CircuitBoard, Latencies, ProviderGuard, RateLimiter
 from orchestrator.routing import Candidate, CandidateFacts, PlanOptions, Rejected
 from tests.support.clock import SteppedClock
-from tests.support.orders import NO_ACCOUNTS, RecordingSpool, ScriptedProvider, params_of
+from tests.support.orders import (
+    NO_ACCOUNTS,
+    RecordingSpool,
+    ScriptedProvider,
+    params_of,
+    snapshot_of,
+)
 
 Act = Callable[[AttemptOrder], Awaitable[AttemptReply]]
 DOWN = Failure(ErrorClass.PROVIDER_DOWN, ErrorScope.PROVIDER, "DOWN", "it is down")
@@ -105,24 +112,31 @@ class FixedTargets:
 
 
 class Bench:
-    """A router with everything around it in reach."""
+    """A router with everything around it in reach; `hedge` makes it take 20 ms for slow."""
 
-    def __init__(self, **acts: Act) -> None:
+    def __init__(self, *, hedge: bool = False, **acts: Act) -> None:
         self.spool = RecordingSpool()
         self.vault = Vault()
         self.targets = FixedTargets(*acts)
         self.providers = {name: ScriptedProvider(act, name) for name, act in acts.items()}
         clock = SteppedClock()
+        board = HealthBoard(self.providers, clock)
+        for name in acts if hedge else ():
+            latencies = Latencies[Operation]()
+            for _ in range(20):
+                latencies.note(Operation.GET_ACCOUNTS, 0.02)
+            guard = ProviderGuard(name, CircuitBoard(), RateLimiter(), latencies=latencies)
+            board.update(snapshot_of(guard=guard))
         self.router = RouterDesk(
             targets=cast(Targets, self.targets),
             providers=self.providers,
-            board=HealthBoard(self.providers, clock),
+            board=board,
             policy=SelectionPolicy(policy="priority", seed=0),
             vault=cast(VaultPort, self.vault),
             spool=self.spool,
             clock=clock,
             rng=random.Random(0),
-            options=PlanOptions(retry_base_s=0.001, retry_cap_s=0.001),
+            options=PlanOptions(retry_base_s=0.001, retry_cap_s=0.001, hedge=hedge),
             space_hash=lambda space_id: f"hash of {space_id}",
         )
 
@@ -295,3 +309,129 @@ async def test_error_is_that_of_the_last_attempt(make: Make, failure: Failure) -
     assert failure.code == result.error.code
     assert result.error.provider in {"plaid", "mx"}
     assert result.provider is None
+
+
+def after(seconds: float, outcome: object) -> Act:
+    """Reply with an outcome, once so many seconds are over."""
+
+    async def act(_order: AttemptOrder) -> AttemptReply:
+        await asyncio.sleep(seconds)
+        return AttemptReply(cast("Failure", outcome), seconds * 1000, 0.0, None)
+
+    return act
+
+
+async def test_a_slow_read_is_hedged_and_the_first_answer_given(make: Make) -> None:
+    """Ask the next candidate too, answer what comes first, and give the other up without waiting."""
+    bench = make(hedge=True, plaid=hang, mx=answering(NO_ACCOUNTS))
+    result = await bench.router.execute(request_for())
+    await asyncio.sleep(0)
+    (hedge,) = bench.providers["mx"].orders
+
+    assert (True, "mx", True) == (result.success, result.provider, result.failover_used)
+    assert [
+        ("plaid", 1, "network", "OUTRUN", False),
+        ("mx", 2, "success", None, True),
+    ] == [
+        (seen.provider, seen.attempt_number, seen.outcome, seen.error_code, seen.hedge)
+        for seen in result.attempts
+    ]
+    assert (True, True, True, None) == (hedge.hedge, hedge.extra, hedge.failover, hedge.propensity)
+    assert [bench.providers["plaid"].orders[0].attempt_id] == bench.providers["plaid"].abandoned
+    assert [("plaid", "OUTRUN", "request", None)] == [
+        (row.provider, row.error_code, row.error_scope, row.node_id) for row in bench.attempts
+    ]
+
+
+async def test_a_hedge_that_is_outrun_is_no_failover(make: Make) -> None:
+    """Tell both attempts in their order, and that the first provider gave the answer."""
+    bench = make(hedge=True, plaid=after(0.08, NO_ACCOUNTS), mx=hang)
+    result = await bench.router.execute(request_for())
+
+    assert ("plaid", False) == (result.provider, result.failover_used)
+    assert [("plaid", None, False), ("mx", "OUTRUN", True)] == [
+        (seen.provider, seen.error_code, seen.hedge) for seen in result.attempts
+    ]
+    assert 20.0 <= result.attempts[1].latency_ms < 80.0
+    assert [(True, True)] == [(row.hedge, row.failover) for row in bench.attempts]
+
+
+async def test_an_answer_in_time_is_not_hedged(make: Make) -> None:
+    """Leave the second provider alone where the first is not slow, and where hedging is off."""
+    quick = make(hedge=True, plaid=answering(NO_ACCOUNTS), mx=answering(NO_ACCOUNTS))
+    off = make(plaid=after(0.06, NO_ACCOUNTS), mx=answering(NO_ACCOUNTS))
+    for bench in (quick, off):
+        result = await bench.router.execute(request_for())
+
+        assert "plaid" == result.provider
+        assert [] == bench.providers["mx"].orders
+
+
+async def test_an_exchange_is_never_hedged(make: Make) -> None:
+    """Send a token to one provider once, however slow it is."""
+    bench = make(hedge=True, plaid=after(0.06, DOWN), mx=answering(NO_ACCOUNTS))
+    await bench.router.execute(request_for(Operation.EXCHANGE_TOKEN))
+
+    assert not [order for order in bench.providers["mx"].orders if order.hedge]
+
+
+async def test_a_hedge_without_room_in_the_budget_is_not_told_of_the_candidate(make: Make) -> None:
+    """Leave a candidate eligible that took no extra attempt, and go to it when the first has failed."""
+    replies = iter([Rejected("rate_limited", None, over_budget=True), NO_ACCOUNTS])
+
+    async def first_over_budget(_order: AttemptOrder) -> AttemptReply:
+        return AttemptReply(next(replies), 1.0, 0.0, None)
+
+    bench = make(hedge=True, plaid=after(0.06, DOWN), mx=first_over_budget)
+    result = await bench.router.execute(request_for())
+
+    assert [True, True] == [seen.eligible for seen in result.decision.candidates]
+    assert [False, False] == [seen.hedge for seen in result.attempts]
+    assert ("mx", True) == (result.provider, result.failover_used)
+
+
+async def test_a_request_cut_short_leaves_nothing_under_way(make: Make) -> None:
+    """Cancel what is under way when the request itself is cancelled."""
+    ended: list[str] = []
+
+    async def held(order: AttemptOrder) -> AttemptReply:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(order.attempt_id)
+        raise AssertionError
+
+    bench = make(hedge=True, plaid=held, mx=held)
+    running = asyncio.create_task(bench.router.execute(request_for()))
+    await asyncio.sleep(0.06)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+    assert 2 == len(ended)
+
+
+async def test_a_lost_actor_is_not_waited_for_when_it_is_outrun(make: Make) -> None:
+    """Give the answer although the actor of the slower attempt cannot be told to stop."""
+    bench = make(hedge=True, plaid=hang, mx=answering(NO_ACCOUNTS))
+
+    async def gone(_attempt_id: str) -> None:
+        raise ActorLost("killed")
+
+    bench.providers["plaid"].abandon = gone
+    result = await bench.router.execute(request_for())
+    await asyncio.sleep(0.01)
+
+    assert result.success
+    assert set() == bench.router._providers._abandoning
+
+
+async def test_only_limited_candidates_are_waited_at(make: Make) -> None:
+    """Let an attempt wait where nobody else can be asked, and only there."""
+    bench = make(plaid=answering(DOWN), mx=answering(NO_ACCOUNTS))
+    await bench.router.execute(request_for())
+    (first,), (second,) = (bench.providers[name].orders for name in ("plaid", "mx"))
+
+    assert 0.0 == first.wait_s
+    assert 1.0 < second.wait_s < second.time_left_s <= 2.0
+    assert (20.0, 20.0) == (first.timeout_s, second.timeout_s)
+    assert (False, False) == (first.extra, second.extra)

@@ -31,11 +31,35 @@ from orchestrator.providers.attempt_trace import AttemptTrace, current_attempt
 from orchestrator.providers.http import MAX_ANSWER_BYTES, VendorHttp, client_for, retry_after_s
 from orchestrator.providers.protocol import FinancialProvider
 from orchestrator.providers.registry import REGISTRY, AdapterConfig, adapter_of
+from orchestrator.resilience import ToldAllowance
 
 CREDENTIALS = {"plaid": PLAID_CREDENTIAL, "mx": MX_CREDENTIAL, "belvo": BELVO_CREDENTIAL}
 PROVIDERS = sorted(CREDENTIALS)
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+async def test_what_is_left_of_a_limit_is_told_to_the_attempt() -> None:
+    """Whatever the answer's status; nothing is told where nothing is said, or nobody listens."""
+    left = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "30"}
+    client = client_for(
+        "https://vendor.example",
+        transport=httpx.MockTransport(
+            lambda request: httpx.Response(429, headers=left if request.url.path == "/a" else {})
+        ),
+    )
+    http, heard = VendorHttp(client), []
+    trace = AttemptTrace("att_1", tell_allowance=lambda *told: heard.append(told))
+    await http.call("GET", "a", endpoint="/a")
+    token = current_attempt.set(trace)
+    try:
+        await http.call("GET", "a", endpoint="/a")
+        await http.call("GET", "b", endpoint="/b")
+    finally:
+        current_attempt.reset(token)
+        await client.aclose()
+
+    assert [("/a", ToldAllowance(0, 30.0))] == heard
 
 
 async def reading(provider: str, vendor: ScriptedVendor) -> Failure:

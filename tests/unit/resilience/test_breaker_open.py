@@ -178,3 +178,37 @@ def test_a_failed_probe_of_a_tripped_circuit_waits_as_long_again() -> None:
         assert [m.reason for m in moved] == ["open interval over", "probe failed"]
         assert breaker.remaining_delay_s(started) == 600.0
         assert breaker.snapshot(started).cause is OpenCause.CLIENT
+
+
+def test_calls_in_panic_are_as_few_at_once_as_probes() -> None:
+    """A provider that is down is not sent all that there is, only because all others are down too."""
+    breaker = CircuitBreaker(BreakerOptions(half_open_permits=2, permit_lease_s=30.0))
+    fail_times(breaker, 5, 0.0)
+    first, _ = (breaker.try_acquire(1.0, panic=True) for _ in range(2))
+    assert isinstance(first, Permit)
+
+    third = breaker.try_acquire(1.0, panic=True)
+
+    assert isinstance(third, Rejection)
+    assert 59.0 == third.retry_after_s
+    breaker.record(first, Verdict.FAILURE, 2.0)
+    assert isinstance(breaker.try_acquire(2.0, panic=True), Permit)
+    assert isinstance(breaker.try_acquire(2.0, panic=True), Rejection)
+    # Those of callers that died come free with their lease.
+    assert isinstance(breaker.try_acquire(31.0, panic=True), Permit)
+
+
+def test_a_success_in_panic_leaves_room_for_probes() -> None:
+    """Who was let through in the open phase counts no more once it is over."""
+    breaker = CircuitBreaker()
+    fail_times(breaker, 5, 0.0)
+    panicking = breaker.try_acquire(1.0, panic=True)
+    assert isinstance(panicking, Permit)
+    breaker.record(panicking, Verdict.SUCCESS, 2.0)
+
+    probe, beside = breaker.try_acquire(2.0), breaker.try_acquire(2.0, panic=True)
+
+    assert isinstance(probe, Permit)
+    assert probe.probe
+    assert isinstance(beside, Permit)
+    assert beside.panic

@@ -5,7 +5,7 @@ from orchestrator.resilience import CallBudget
 
 def spent(budget: CallBudget, now: float, most: int = 100) -> int:
     """How many extra attempts pass now."""
-    return sum(budget.extra(now) for _ in range(most))
+    return sum(budget.take_extra(now) for _ in range(most))
 
 
 def test_three_extra_attempts_are_always_there() -> None:
@@ -24,13 +24,13 @@ def test_five_first_attempts_earn_one_more() -> None:
     assert 3 == spent(budget, 0.0)
 
     for _ in range(4):
-        budget.first(1.0)
+        budget.count_first(1.0)
     assert 0 == spent(budget, 1.0)
-    budget.first(1.0)
+    budget.count_first(1.0)
 
     assert 1 == spent(budget, 1.0)
     for _ in range(50):
-        budget.first(2.0)
+        budget.count_first(2.0)
     assert 3 == spent(budget, 2.0)
 
 
@@ -38,7 +38,7 @@ def test_what_was_earned_is_not_kept_beyond_three() -> None:
     """Calm traffic buys no storm: else the minute after it would hold extra attempts alone."""
     budget = CallBudget()
     for second in range(600):
-        budget.first(second / 20)
+        budget.count_first(second / 20)
 
     assert 3 == spent(budget, 30.0)
 
@@ -47,7 +47,7 @@ def test_each_extra_attempt_comes_back_when_its_minute_is_over() -> None:
     """They come back one by one, as they went."""
     budget = CallBudget()
     for at in (0.0, 10.0, 20.0):
-        assert budget.extra(at)
+        assert budget.take_extra(at)
 
     seen = [budget.left(at) for at in (60.0, 60.5, 70.0, 70.5, 80.5)]
 
@@ -60,14 +60,14 @@ def test_an_earlier_now_is_the_last_one_seen() -> None:
     spent(budget, 100.0)
 
     assert 0 == budget.left(0.0)
-    budget.first(50.0)
+    budget.count_first(50.0)
     assert 0 == budget.left(159.0)
 
 
 def test_exhausting_takes_all_that_is_left() -> None:
     """After a death nobody knows what was sent: for a minute nothing extra is."""
     budget = CallBudget()
-    budget.extra(0.0)
+    budget.take_extra(0.0)
 
     budget.exhaust(1.0)
 

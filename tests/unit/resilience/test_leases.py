@@ -55,6 +55,6 @@ def test_a_window_is_let_go_as_soon_as_it_is_empty() -> None:
     windows.take("con_a", 0.0)
     windows.take("con_b", 1.0)
 
-    windows.evict(10.0)
+    windows.evict(10.2)
 
     assert len(windows) == 1

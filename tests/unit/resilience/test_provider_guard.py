@@ -1,6 +1,7 @@
 """The gate before a provider: circuits, limits, calls in flight, in this order."""
 
 import pickle  # noqa: TID251  the point is that what is sent survives it
+from dataclasses import replace
 
 import pytest
 from resilience_builders import ACCOUNTS, DOWN, REFUSED, failure
@@ -9,22 +10,26 @@ from orchestrator.domain import CircuitState, Failure, IneligibilityReason
 from orchestrator.resilience import (
     AdmitRequest,
     BreakerOptions,
+    Bulkheads,
     CircuitBoard,
     Control,
     GuardPermit,
     GuardRejection,
+    Leave,
     ProviderGuard,
     Quota,
     QuotaScope,
     RateLimiter,
+    VendorCall,
 )
 
 ASK = AdmitRequest(ACCOUNTS, "ins_a", "con_a", "/accounts")
 
 
-def make_guard(*quotas: Quota, max_in_flight: int = 4) -> ProviderGuard:
-    """A guard of closed circuits."""
-    return ProviderGuard("plaid", CircuitBoard(), RateLimiter(quotas), max_in_flight=max_in_flight)
+def make_guard(*quotas: Quota, most: int = 4) -> ProviderGuard:
+    """A guard of closed circuits, with so many places, all of which one bank may have."""
+    bulkheads = Bulkheads(most, most_per_institution=most)
+    return ProviderGuard("plaid", CircuitBoard(), RateLimiter(quotas), bulkheads=bulkheads)
 
 
 def admitted(guard: ProviderGuard, now: float, request: AdmitRequest = ASK) -> GuardPermit:
@@ -57,7 +62,9 @@ def test_an_admitted_attempt_is_in_flight_until_it_is_recorded() -> None:
     assert permit.circuit_state is CircuitState.CLOSED
     assert (permit.probe, permit.panic, permit.transitions) == (False, False, ())
     assert repr(guard) == (
-        "ProviderGuard(plaid, 1/4 in flight, CircuitBoard(CLOSED), RateLimiter(open))"
+        "ProviderGuard(plaid, CircuitBoard(CLOSED), RateLimiter(open), "
+        "Bulkheads(1/4, backfill 0/3), Lanes(0 interactive, 0 backfill, 0 pages waiting), "
+        "CallBudget(3 extra left))"
     )
 
     report = guard.record(permit, None, 1.0)
@@ -80,7 +87,7 @@ def test_calls_in_flight_are_bounded() -> None:
 
 def test_a_lost_permit_frees_its_place_when_its_lease_ends() -> None:
     """Callers that died do not fill the provider for ever."""
-    guard = make_guard(max_in_flight=1)
+    guard = make_guard(most=1)
     lost = admitted(guard, 0.0)
     assert refused(guard, 659.0).code == "IN_FLIGHT"
 
@@ -92,7 +99,7 @@ def test_a_lost_permit_frees_its_place_when_its_lease_ends() -> None:
 
 def test_circuits_speak_before_limits() -> None:
     """A candidate that is open and limited is open."""
-    guard = make_guard(Quota(QuotaScope.CLIENT, 1, 600.0))
+    guard = make_guard()
     run(guard, DOWN, 0.0, times=5)
     guard.limiter.block(600.0, 0.0)
 
@@ -107,25 +114,41 @@ def test_circuits_speak_before_limits() -> None:
 
 def test_limits_speak_before_calls_in_flight() -> None:
     """A full limiter is told as such."""
-    guard = make_guard(Quota(QuotaScope.CLIENT, 1, 60.0), max_in_flight=1)
+    guard = make_guard(Quota(QuotaScope.CLIENT, 1, 60.0), most=1)
     admitted(guard, 0.0)
-    guard.limiter.try_acquire("/accounts", "con_a", 0.0)
 
     rejection = refused(guard, 0.0)
 
     assert rejection.code == "LOCAL_LIMIT"
     assert rejection.reason is IneligibilityReason.RATE_LIMITED
-    assert rejection.retry_after_s == pytest.approx(60.0, abs=1e-5)
+    assert rejection.retry_after_s == pytest.approx(61.2, abs=1e-5)
     assert guard.limiter.snapshot(0.0).throttled_24h == 1
 
 
-def test_admission_takes_no_token() -> None:
-    """HTTP calls take them, one each."""
-    guard = make_guard(Quota(QuotaScope.CLIENT, 1, 60.0))
+def test_every_call_of_an_attempt_counts_in_the_limits() -> None:
+    """The first with admission, each later one by itself."""
+    guard = make_guard(Quota(QuotaScope.CLIENT, 3, 60.0, "/accounts"))
+    permit = admitted(guard, 0.0)
 
-    run(guard, None, 0.0, times=10)
+    answers = [guard.proceed(permit, "/accounts", 0.0) for _ in range(3)]
 
-    assert guard.limiter.remaining_ratio(0.0) == 1.0
+    assert [Leave(), Leave()] == answers[:2]
+    assert isinstance(answers[2], GuardRejection)
+    assert "LOCAL_LIMIT" == answers[2].code
+    assert Leave() == guard.proceed(permit, "/other", 0.0)
+    assert 0.0 == guard.limiter.remaining_ratio(0.0)
+
+
+def test_a_refusal_counts_nowhere() -> None:
+    """Who is refused for want of places burns no token and none of the call budget."""
+    guard = make_guard(Quota(QuotaScope.CLIENT, 10, 60.0), most=1)
+    admitted(guard, 0.0)
+
+    for _ in range(20):
+        refused(guard, 0.0)
+
+    assert 0.9 == guard.limiter.remaining_ratio(0.0)
+    assert 3 == guard.budget.left(0.0)
 
 
 def test_a_refusal_by_the_limiter_leaks_no_probe() -> None:
@@ -147,7 +170,7 @@ def test_a_refusal_by_the_limiter_leaks_no_probe() -> None:
 def test_a_refusal_for_calls_in_flight_leaks_no_probe() -> None:
     """A slow call that fills the provider does not cost it its probe."""
     # Given one slow call that fills the provider, and a circuit that has come due meanwhile
-    guard = make_guard(max_in_flight=1)
+    guard = make_guard(most=1)
     run(guard, DOWN, 0.0, times=5)
     slow = admitted(guard, 1.0, AdmitRequest(ACCOUNTS, panic=True))
 
@@ -241,6 +264,69 @@ def test_a_throttled_connection_pauses_alone(asked_s: float | None, pause_s: flo
     admitted(guard, 1.0, AdmitRequest(ACCOUNTS, "ins_a", "con_b"))
 
 
+@pytest.mark.parametrize(("asked_s", "pause_s"), [(None, 60.0), (5.0, 5.0)])
+def test_a_throttled_bank_pauses_alone(asked_s: float | None, pause_s: float) -> None:
+    """All of its connections wait, and no other bank's."""
+    guard = make_guard()
+    throttled = failure("rate_limit", "institution", retry_after_s=asked_s)
+
+    report = guard.record(admitted(guard, 0.0), throttled, 0.0)
+
+    assert pause_s == report.paused_for_s
+    other_login = AdmitRequest(ACCOUNTS, "ins_a", "con_b")
+    assert "RETRY_AFTER" == refused(guard, pause_s - 0.1, other_login).code
+    admitted(guard, 1.0, AdmitRequest(ACCOUNTS, "ins_b", "con_a"))
+
+
+def test_a_throttled_connection_of_no_known_bank_pauses_alone() -> None:
+    """The narrowest that is known has to wait."""
+    guard = make_guard()
+    ask = AdmitRequest(ACCOUNTS, None, "con_a")
+
+    guard.record(admitted(guard, 0.0, ask), failure("rate_limit", "institution"), 0.0)
+
+    assert "RETRY_AFTER" == refused(guard, 59.0, ask).code
+    admitted(guard, 1.0, AdmitRequest(ACCOUNTS, None, "con_b"))
+
+
+def test_a_limit_of_ours_pauses_nobody() -> None:
+    """What never left this machine was not the vendor's word."""
+    guard = make_guard()
+    local = replace(failure("rate_limit", "connection", retry_after_s=9.0), sent=False)
+
+    report = guard.record(admitted(guard, 0.0), local, 0.0)
+
+    assert report.paused_for_s is None
+    assert 0 == guard.limiter.snapshot(0.0).throttled_24h
+    admitted(guard, 1.0)
+
+
+def test_being_throttled_teaches_the_limit_of_the_call_that_was_refused() -> None:
+    """The last call of the attempt is the one, not its first."""
+    guard = make_guard(
+        Quota(QuotaScope.CLIENT, 100, 60.0, "/accounts"),
+        Quota(QuotaScope.CLIENT, 100, 60.0, "/balances"),
+    )
+    permit = admitted(guard, 0.0)
+    for _ in range(10):
+        guard.proceed(permit, "/balances", 0.0)
+
+    guard.record(permit, failure("rate_limit", "client", retry_after_s=1.0), 0.0)
+
+    assert "RateLimiter(paused for 1.0 s; /accounts 1/100, /balances 10/50)" == repr(guard.limiter)
+
+
+def test_calls_throttled_together_teach_once() -> None:
+    """A burst of 429s is one lesson."""
+    guard = make_guard(Quota(QuotaScope.CLIENT, 100, 60.0), most=10)
+    permits = [admitted(guard, 0.0) for _ in range(10)]
+
+    for permit in permits:
+        guard.record(permit, failure("rate_limit", "client"), 0.0)
+
+    assert "* 10/50" in repr(guard.limiter)
+
+
 def test_a_throttled_call_of_no_connection_pauses_the_client() -> None:
     """Somebody has to wait."""
     guard = make_guard()
@@ -256,7 +342,9 @@ def test_panic_passes_circuits_and_nothing_else() -> None:
     guard = make_guard()
     run(guard, DOWN, 0.0, times=5)
     panicking = AdmitRequest(ACCOUNTS, "ins_a", "con_a", panic=True)
-    assert admitted(guard, 1.0, panicking).panic
+    permit = admitted(guard, 1.0, panicking)
+    assert permit.panic
+    guard.record(permit, DOWN, 1.0)
 
     guard.limiter.block(5.0, 1.0)
 
@@ -281,7 +369,7 @@ def test_the_operators_switch_reaches_the_circuits() -> None:
 def test_observing_lets_time_pass_in_all_parts() -> None:
     """Leases end, windows empty, circuits come due."""
     guard = make_guard(Quota(QuotaScope.CONNECTION, 5, 10.0))
-    guard.limiter.try_acquire("/accounts", "con_a", 0.0)
+    guard.limiter.try_acquire(VendorCall("/accounts", "con_b"), 0.0)
     run(guard, DOWN, 0.0, times=5)
 
     (moved,) = guard.observe(60.0)
@@ -290,22 +378,9 @@ def test_observing_lets_time_pass_in_all_parts() -> None:
     assert guard.snapshot(60.0, 1.0).limiter.connection_windows == 0
 
 
-@pytest.mark.parametrize(("bound", "lease_s"), [(0, 660.0), (1, 0.0), (1, float("nan"))])
-def test_options_out_of_range_are_refused(bound: int, lease_s: float) -> None:
-    """A guard that admits nobody is a programming error."""
-    with pytest.raises(ValueError, match="max_in_flight"):
-        ProviderGuard(
-            "plaid",
-            CircuitBoard(),
-            RateLimiter(),
-            max_in_flight=bound,
-            permit_lease_s=lease_s,
-        )
-
-
 def test_a_snapshot_says_what_the_guard_would_say() -> None:
     """Open, forced, limited, full or free: the picture and the gate agree."""
-    guard = make_guard(Quota(QuotaScope.CLIENT, 1, 60.0, "/accounts"), max_in_flight=1)
+    guard = make_guard(Quota(QuotaScope.CLIENT, 1, 60.0, "/accounts"), most=1)
     free = guard.snapshot(0.0, 1_700_000_000.0)
     assert free.rejection(ACCOUNTS, "ins_a") is None
     assert (free.state, free.in_flight, free.max_in_flight) == (CircuitState.CLOSED, 0, 1)
@@ -313,9 +388,8 @@ def test_a_snapshot_says_what_the_guard_would_say() -> None:
 
     permit = admitted(guard, 0.0)
     full = guard.snapshot(0.0, 0.0).rejection(ACCOUNTS, "ins_a")
-    assert full == refused(guard, 0.0)
+    assert full == refused(guard, 0.0, AdmitRequest(ACCOUNTS, "ins_a", endpoint="/other"))
 
-    guard.limiter.try_acquire("/accounts", "con_a", 0.0)
     limited = guard.snapshot(0.0, 0.0).rejection(ACCOUNTS, "ins_a", endpoint="/accounts")
     assert limited == refused(guard, 0.0)
 

@@ -11,6 +11,7 @@ from orchestrator.routing import (
     Pause,
     PlanOptions,
     StepOutcome,
+    Watch,
 )
 
 PLAID, MX, FINICITY = Candidate("plaid"), Candidate("mx"), Candidate("finicity")
@@ -56,10 +57,16 @@ def plan_of(
     blocked: tuple[tuple[Candidate, Block], ...] = (),
     deadline_s: float = 30.0,
     options: PlanOptions | None = None,
+    slow_after_s: dict[str, float] | None = None,
 ) -> FailoverPlan:
     """A plan that begins at T0."""
     return FailoverPlan(
-        order, blocked, started_at=T0, deadline_s=deadline_s, options=options or PlanOptions()
+        order,
+        blocked,
+        started_at=T0,
+        deadline_s=deadline_s,
+        options=options or PlanOptions(),
+        slow_after_s=slow_after_s,
     )
 
 
@@ -77,6 +84,13 @@ def paused(plan: FailoverPlan, at: float = T0) -> float:
     return step.wait_s
 
 
+def watched(plan: FailoverPlan, at: float = T0) -> float | None:
+    """How long the plan must want to wait for what is under way."""
+    step = plan.next(at)
+    assert isinstance(step, Watch)
+    return step.wait_s
+
+
 def finished(plan: FailoverPlan, at: float = T0) -> Finish:
     """The end that the plan must have come to."""
     step = plan.next(at)
@@ -87,7 +101,7 @@ def finished(plan: FailoverPlan, at: float = T0) -> Finish:
 def attempt(plan: FailoverPlan, outcome: StepOutcome, at: float = T0) -> Dispatch:
     """One attempt with its outcome, at one instant and without jitter."""
     step = dispatched(plan, at)
-    plan.record(outcome, at, unit_random=0.0)
+    plan.record(step, outcome, at, unit_random=0.0)
     return step
 
 

@@ -15,6 +15,7 @@ from routing_builders import (
     opened,
     paused,
     plan_of,
+    watched,
 )
 
 from orchestrator.domain import ErrorType, Failure, IneligibilityReason, Operation
@@ -88,15 +89,27 @@ def test_while_candidates_remain_an_attempt_takes_half_of_the_time_left() -> Non
     first = attempt(plan, DOWN)
     second = dispatched(plan, T0 + 15.0)
 
-    assert (15.0, True) == (first.timeout_s, first.deadline_cuts)
-    assert (15.0, True) == (second.timeout_s, second.deadline_cuts)
+    assert (20.0, 15.0, 15.0) == (first.timeout_s, first.time_left_s, first.longest_s)
+    assert (15.0, 15.0) == (second.time_left_s, second.longest_s)
 
 
 def test_an_attempts_own_timeout_bounds_it_too() -> None:
-    """With time enough, a cut is the attempt's own and may count against the provider."""
-    step = dispatched(plan_of(PLAID, deadline_s=600.0))
+    """What it waits for leave to begin comes on top, within the deadline."""
+    step = dispatched(plan_of(PLAID, MX, deadline_s=600.0))
+    only = dispatched(plan_of(PLAID, deadline_s=30.0))
 
-    assert (20.0, False) == (step.timeout_s, step.deadline_cuts)
+    assert (20.0, 300.0, 0.0, 20.0) == (
+        step.timeout_s,
+        step.time_left_s,
+        step.wait_s,
+        step.longest_s,
+    )
+    assert (20.0, 30.0, 29.0, 30.0) == (
+        only.timeout_s,
+        only.time_left_s,
+        only.wait_s,
+        only.longest_s,
+    )
 
 
 def test_a_limited_candidate_remains_only_if_it_can_be_asked_in_time() -> None:
@@ -104,20 +117,19 @@ def test_a_limited_candidate_remains_only_if_it_can_be_asked_in_time() -> None:
     soon = plan_of(PLAID, blocked=((MX, limited(5.0)),), deadline_s=20.0)
     late = plan_of(PLAID, blocked=((MX, limited(3600.0)),), deadline_s=20.0)
 
-    assert dispatched(soon).timeout_s == 10.0
-    assert dispatched(late).timeout_s == 20.0
+    assert dispatched(soon).time_left_s == 10.0
+    assert dispatched(late).time_left_s == 20.0
 
 
 def test_the_last_candidate_gets_one_jittered_retry() -> None:
     """After the last failure there is one pause and one further attempt, and no more."""
     plan = plan_of(PLAID, MX)
     attempt(plan, DOWN)
-    dispatched(plan)
-    plan.record(DOWN, T0, unit_random=0.5)
+    plan.record(dispatched(plan), DOWN, T0, unit_random=0.5)
 
     assert pytest.approx(0.1) == paused(plan)
     retry = attempt(plan, DOWN, T0 + 0.1)
-    assert (MX, 3) == (retry.candidate, retry.attempt_number)
+    assert (MX, 3, True) == (retry.candidate, retry.attempt_number, retry.extra)
     assert finished(plan, T0 + 0.1).error is not None
 
 
@@ -183,36 +195,76 @@ def test_a_retry_refused_by_the_circuit_it_opened_ends_the_request() -> None:
     assert ("CODE", 60.0) == (error.code, error.retry_after_s)
 
 
-def test_a_full_limiter_sends_the_request_elsewhere_at_once() -> None:
-    """Others come first; the limited one is waited for when they have failed."""
-    plan = plan_of(PLAID, MX)
-    attempt(plan, Rejected(RATE_LIMITED, 3.0))
+def test_a_retry_without_room_in_the_call_budget_is_given_up() -> None:
+    """The last failure is told, and nobody waits for the budget."""
+    plan = plan_of(PLAID)
+    attempt(plan, DOWN)
+    retry = attempt(plan, Rejected(RATE_LIMITED, None, over_budget=True))
+    error = finished(plan).error
 
-    assert MX == attempt(plan, DOWN).candidate
-    assert paused(plan, T0 + 1.0) == 2.0
-    step = dispatched(plan, T0 + 3.0)
-    assert (PLAID, 2, 2.0) == (step.candidate, step.attempt_number, step.waited_s)
+    assert retry.extra
+    assert error is not None
+    assert ("CODE", "plaid", None) == (error.code, error.provider, error.retry_after_s)
+
+
+def test_a_full_limiter_sends_the_request_elsewhere_at_once() -> None:
+    """No attempt may wait while another candidate can be asked; the limited one comes when all failed."""
+    plan = plan_of(PLAID, MX)
+    first = attempt(plan, Rejected(RATE_LIMITED, 3.0))
+    second = attempt(plan, DOWN)
+    third = dispatched(plan, T0 + 1.0)
+
+    assert (PLAID, 1, 0.0) == (first.candidate, first.attempt_number, first.wait_s)
+    assert (MX, 1, 3.0) == (second.candidate, second.attempt_number, second.wait_s)
+    assert (PLAID, 2, 28.0) == (third.candidate, third.attempt_number, third.wait_s)
+
+
+def test_the_only_candidate_is_asked_at_once_and_waits_there() -> None:
+    """Its own queue is where waiting is fair; a tenth or a second is kept for the attempt itself."""
+    long = dispatched(plan_of(blocked=((PLAID, limited(7.0)),), deadline_s=30.0))
+    short = dispatched(plan_of(PLAID, deadline_s=2.0))
+    shortest = dispatched(plan_of(PLAID, deadline_s=0.01))
+
+    assert (29.0, 30.0) == (long.wait_s, long.time_left_s)
+    assert (1.8, 2.0) == (short.wait_s, short.time_left_s)
+    assert 0.008 == pytest.approx(shortest.wait_s)
+
+
+def test_of_two_limited_candidates_the_sooner_is_waited_for() -> None:
+    """As long as the other has no room either, and a moment longer than it should take."""
+    plan = plan_of(blocked=((PLAID, limited(9.0)), (MX, limited(4.0))), deadline_s=30.0)
+    first = attempt(plan, Rejected(RATE_LIMITED, 20.0))
+    second = dispatched(plan)
+
+    assert (MX, 9.0, 15.0) == (first.candidate, first.wait_s, first.time_left_s)
+    assert (PLAID, 15.0 - 1.0) == (second.candidate, second.wait_s)
+
+    equals = plan_of(blocked=((PLAID, limited(4.0)), (MX, limited(4.0))), deadline_s=30.0)
+    assert 4.5 == dispatched(equals).wait_s
 
 
 def test_waiting_counts_only_while_nothing_else_is_under_way() -> None:
     """An attempt that follows another's long failure without a pause has not waited."""
     plan = plan_of(PLAID, blocked=((MX, limited(2.0)),))
-    dispatched(plan)
-    plan.record(DOWN, T0 + 9.0)
+    plan.record(dispatched(plan), DOWN, T0 + 9.0)
 
     assert dispatched(plan, T0 + 9.0).waited_s == 0.0
 
 
-def test_waiting_goes_on_while_the_deadline_allows() -> None:
+def test_waiting_in_vain_counts_for_the_attempt_that_follows() -> None:
     """Refused again and again, the request waits on, and tells all of it in the end."""
-    plan = plan_of(blocked=((PLAID, limited(1.0)),), deadline_s=30.0)
+    plan = plan_of(PLAID, deadline_s=30.0)
     now = T0
-    for _ in range(8):
+    for wait_s in (3.0, 2.0, 4.0):
+        step = dispatched(plan, now)
+        now += wait_s
+        plan.record(step, Rejected(RATE_LIMITED, 1.0), now)
         now += paused(plan, now)
-        attempt(plan, Rejected(RATE_LIMITED, 1.0), now)
-    now += paused(plan, now)
+    step = dispatched(plan, now)
 
-    assert pytest.approx(now - T0) == dispatched(plan, now).waited_s
+    assert pytest.approx(now - T0) == step.waited_s
+    plan.record(step, DOWN, now + 5.0)
+    assert 0.0 == dispatched(plan, now + 6.0).waited_s
 
 
 def test_refusals_without_a_time_do_not_spin() -> None:
@@ -222,16 +274,58 @@ def test_refusals_without_a_time_do_not_spin() -> None:
     first = paused(plan)
     attempt(plan, Rejected(RATE_LIMITED, 0.0), T0 + first)
 
-    assert 0.0 < first < paused(plan, T0 + first)
+    assert 0.05 == pytest.approx(first)
+    assert 0.1 == pytest.approx(paused(plan, T0 + first))
 
 
-def test_an_untold_limit_is_asked_again_after_a_second() -> None:
-    """Neither at once nor never."""
-    fresh = plan_of(blocked=((PLAID, limited(None)),))
-    refused = plan_of(PLAID)
+def test_a_guard_that_has_refused_is_left_alone_for_a_moment_and_then_waited_at() -> None:
+    """Not for as long as it said: the rest of that is waited in its queue."""
+    plan = plan_of(PLAID)
+    attempt(plan, Rejected(RATE_LIMITED, 20.0))
+
+    assert 0.05 == pytest.approx(paused(plan))
+    assert 20.0 < dispatched(plan, T0 + 0.05).wait_s
+
+
+def test_a_full_queue_is_left_alone_for_as_long_as_it_said() -> None:
+    """There is no place to wait at; in the end that is what is told."""
+    plan = plan_of(PLAID, deadline_s=2.0)
+    attempt(plan, Rejected(RATE_LIMITED, 1.0, queue_full=True))
+    assert 1.0 == paused(plan)
+    attempt(plan, Rejected(RATE_LIMITED, 1.0, queue_full=True), T0 + 1.0)
+    error = finished(plan, T0 + 1.0).error
+
+    assert error is not None
+    assert (ErrorType.OVERLOADED, "QUEUE_FULL", 1.0) == (
+        error.type,
+        error.code,
+        error.retry_after_s,
+    )
+
+
+def test_a_queue_that_was_full_once_is_not_what_is_told_of_a_limit() -> None:
+    """Nor where another candidate is limited by its vendor."""
+    plan = plan_of(PLAID, deadline_s=2.0)
+    attempt(plan, Rejected(RATE_LIMITED, 1.0, queue_full=True))
+    attempt(plan, Rejected(RATE_LIMITED, 9.0), T0 + 1.0)
+    both = plan_of(PLAID, blocked=((MX, limited(90.0)),), deadline_s=0.5)
+    attempt(both, Rejected(RATE_LIMITED, 1.0, queue_full=True))
+
+    for each in (plan, both):
+        error = finished(each, T0 + 1.0 if each is plan else T0).error
+        assert error is not None
+        assert ErrorType.RATE_LIMIT is error.type
+
+
+def test_an_untold_limit_counts_as_a_second() -> None:
+    """Neither as none nor as for ever."""
+    fresh = plan_of(blocked=((PLAID, limited(None)), (MX, limited(5.0))))
+    refused = plan_of(PLAID, blocked=((MX, limited(5.0)),))
     attempt(refused, Rejected(RATE_LIMITED, None))
 
-    assert (1.0, 1.0) == (paused(fresh), paused(refused))
+    assert PLAID == dispatched(fresh).candidate
+    assert 0.05 == pytest.approx(paused(refused))
+    assert PLAID == dispatched(refused, T0 + 0.05).candidate
 
 
 def test_the_least_bad_of_open_circuits_gets_one_attempt_in_panic() -> None:
@@ -240,7 +334,13 @@ def test_the_least_bad_of_open_circuits_gets_one_attempt_in_panic() -> None:
     step = attempt(plan, DOWN)
     error = finished(plan).error
 
-    assert (MX, 1, True) == (step.candidate, step.attempt_number, step.panic)
+    assert (MX, 1, True, False, 0.0) == (
+        step.candidate,
+        step.attempt_number,
+        step.panic,
+        step.extra,
+        step.wait_s,
+    )
     assert error is not None
     assert ("mx", "CODE") == (error.provider, error.code)
 
@@ -290,10 +390,20 @@ def test_no_panic_once_something_was_sent() -> None:
 
 
 def test_steps_out_of_turn_are_errors_of_the_program() -> None:
-    """Nothing is asked twice, and nothing is recorded that was not dispatched."""
-    plan = plan_of(PLAID)
-    with pytest.raises(RuntimeError, match="no dispatched attempt"):
-        plan.record(Succeeded, T0)
+    """Nothing is recorded that was not dispatched, nor twice."""
+    plan, other = plan_of(PLAID), plan_of(MX)
+    step = dispatched(plan)
+    with pytest.raises(RuntimeError, match="no such attempt"):
+        plan.record(dispatched(other), Succeeded, T0)
+    plan.record(step, DOWN, T0)
+    with pytest.raises(RuntimeError, match="no such attempt"):
+        plan.record(step, DOWN, T0)
+
+
+def test_what_is_under_way_is_waited_for() -> None:
+    """For as long as it takes."""
+    plan = plan_of(PLAID, MX)
     dispatched(plan)
-    with pytest.raises(RuntimeError, match="record the dispatched attempt"):
-        plan.next(T0)
+
+    assert watched(plan) is None
+    assert watched(plan, T0 + 500.0) is None

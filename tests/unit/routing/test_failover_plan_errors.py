@@ -42,8 +42,7 @@ def test_the_last_attempts_error_is_told() -> None:
 def test_the_deadline_is_told_when_it_is_reached() -> None:
     """Nothing is dispatched past it, whoever is left, and the last provider is named."""
     plan = plan_of(PLAID, MX, deadline_s=30.0)
-    dispatched(plan)
-    plan.record(failure("network", code="DEADLINE"), T0 + 30.0)
+    plan.record(dispatched(plan), failure("network", code="DEADLINE"), T0 + 30.0)
     error = error_of(plan, T0 + 30.0)
 
     assert (ErrorType.DEADLINE, "plaid", True) == (error.type, error.provider, error.retryable)
@@ -98,7 +97,6 @@ def test_no_candidate_at_all_is_provider_down() -> None:
 def test_the_retry_time_is_the_latest_word_of_each_candidate() -> None:
     """A promise that its own guard has taken back is forgotten."""
     plan = plan_of(blocked=((PLAID, limited(1.0)),), deadline_s=10.0)
-    plan.next(T0)
     attempt(plan, Rejected(IneligibilityReason.RATE_LIMITED, 300.0), T0 + 1.0)
 
     assert error_of(plan, T0 + 1.0).retry_after_s == 300.0

@@ -1,0 +1,52 @@
+"""Changes of circuits, told to the log as they happen."""
+
+from collections.abc import Iterable
+from uuid import uuid4
+
+import structlog
+
+from orchestrator.domain import CircuitChange, Clock, from_unix
+from orchestrator.resilience import CircuitTransition
+from orchestrator.spool import SpoolWriter
+
+__all__ = ["CircuitLog"]
+
+_log = structlog.get_logger("provider")
+
+
+class CircuitLog:
+    """Writes down what changed in one provider's circuits.
+
+    Args:
+        provider: its name.
+        spool: where rows go.
+        clock: wall time.
+
+    """
+
+    def __init__(self, provider: str, spool: SpoolWriter, clock: Clock) -> None:
+        self._provider = provider
+        self._spool = spool
+        self._clock = clock
+
+    def write(self, transitions: Iterable[CircuitTransition]) -> None:
+        """Tell of each."""
+        for change in transitions:
+            _log.info(
+                "circuit_changed",
+                provider=self._provider,
+                scope=change.scope,
+                to=change.to_state.value,
+                reason=change.reason,
+            )
+            self._spool.put(
+                CircuitChange(
+                    change_id=uuid4().hex,
+                    at=from_unix(self._clock.unix_s()),
+                    provider=self._provider,
+                    scope=change.scope,
+                    from_state=change.from_state.value,
+                    to_state=change.to_state.value,
+                    reason=change.reason,
+                )
+            )
