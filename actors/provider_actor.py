@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from actors.installation import cipher_of, keys_of
+from actors.installation import catalogue_of, cipher_of, keys_of
 from actors.messages import AttemptOrder, AttemptReply
 from actors.options import attempt_log_actor, vault_actor
 from actors.outbox import LogOutbox
@@ -13,7 +13,6 @@ from actors.ports import AttemptLogPort, VaultPort
 from actors.provider import ProviderDesk
 from actors.provider_calls import ProviderCalls
 from actors.remote import RemoteLog, RemoteVault
-from orchestrator.catalogue import Catalogue
 from orchestrator.domain import Clock, ConfigurationError, SystemClock, from_unix
 from orchestrator.providers.http import client_for
 from orchestrator.providers.protocol import FinancialProvider
@@ -141,7 +140,7 @@ def assemble_provider(
             vendor.provider,
             vault=vault,
             cipher=cipher_of(settings),
-            catalogue=Catalogue.load(),
+            catalogue=catalogue_of(settings),
             clock=clock,
         ),
         ProviderGuard(
