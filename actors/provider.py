@@ -190,6 +190,8 @@ class ProviderDesk:
             order, permit, trace, self._clock.now_s(), from_unix(self._clock.unix_s())
         )
         trace.pace = lambda endpoint: self._pace(endpoint, attempt)
+        ends_s = attempt.started_s + order.timeout_s
+        trace.time_left_s = lambda: ends_s - self._clock.now_s()
         try:
             outcome = await self._run(order, trace)
         except _NotAdmitted as limited:

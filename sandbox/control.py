@@ -46,6 +46,9 @@ class Control:
         self._faults = faults
         self._calls = calls
         self._clock = clock
+        self._error_codes = {
+            name: frozenset(vendor.error_codes()) for name, vendor in vendors.items()
+        }
 
     def routes(self) -> list[web.RouteDef]:
         """The endpoints."""
@@ -115,7 +118,7 @@ class Control:
     async def _put_faults(self, request: web.Request) -> web.Response:
         try:
             faults = parse_faults(
-                await _body(request), providers=tuple(self._vendors), institutions=tuple(BANKS)
+                await _body(request), error_codes=self._error_codes, institutions=tuple(BANKS)
             )
         except BadFault as bad:
             return _problem(422, bad.field, bad.message)

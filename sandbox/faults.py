@@ -38,6 +38,7 @@ class FaultKind(StrEnum):
     MALFORMED = "malformed"
     LOST_ANSWER = "lost_answer"
     FLAKY = "flaky"
+    ERROR = "error"
 
 
 class BadFault(ValueError):
@@ -54,7 +55,8 @@ class Fault:
     """One definition. `*` matches anything; `rate` is the share of matching calls it strikes (0-1).
 
     `latency_ms` delays a struck call whatever the kind. `for_s` ends the fault that many seconds
-    after it was put in force; None leaves it until it is deleted.
+    after it was put in force; None leaves it until it is deleted. `error_code` is the vendor's own
+    code that an `error` answers with.
     """
 
     provider: str
@@ -65,6 +67,7 @@ class Fault:
     latency_ms: float = 0.0
     retry_after_s: float | None = None
     for_s: float | None = None
+    error_code: str | None = None
 
     @property
     def delay_s(self) -> float:
@@ -94,6 +97,7 @@ class Fault:
             "latencyMs": self.latency_ms,
             "retryAfterS": self.retry_after_s,
             "forS": self.for_s,
+            "errorCode": self.error_code,
         }
 
 
@@ -104,6 +108,7 @@ class Interference:
     kind: FaultKind | None = None
     delay_s: float = 0.0
     retry_after_s: float | None = None
+    error_code: str | None = None
 
 
 class FaultBook:
@@ -166,7 +171,7 @@ class FaultBook:
         if chosen is None:
             return Interference(delay_s=delay_s)
         kind = FaultKind.DOWN if chosen.kind is FaultKind.FLAKY else chosen.kind
-        return Interference(kind, delay_s, chosen.retry_after_s)
+        return Interference(kind, delay_s, chosen.retry_after_s, chosen.error_code)
 
 
 _KNOWN_FIELDS: Final = frozenset(
@@ -179,14 +184,23 @@ _KNOWN_FIELDS: Final = frozenset(
         "latencyMs",
         "retryAfterS",
         "forS",
+        "errorCode",
     }
 )
 
 
 def parse_faults(
-    body: object, *, providers: Collection[str], institutions: Collection[str]
+    body: object,
+    *,
+    error_codes: Mapping[str, Collection[str]],
+    institutions: Collection[str],
 ) -> tuple[Fault, ...]:
     """Fault definitions out of their wire form, `{"faults": [ … ]}`.
+
+    Args:
+        body: what was sent.
+        error_codes: what each provider's `error` may answer with; its keys are the providers.
+        institutions: our ids of the banks.
 
     Raises:
         BadFault: the first thing wrong, naming its field.
@@ -203,13 +217,16 @@ def parse_faults(
     if len(rows) > _MOST_FAULTS:
         raise BadFault("faults", f"at most {_MOST_FAULTS} at a time")
     return tuple(
-        _parse_one(row, f"faults[{index}]", providers, institutions)
+        _parse_one(row, f"faults[{index}]", error_codes, institutions)
         for index, row in enumerate(rows)
     )
 
 
 def _parse_one(
-    row: object, at: str, providers: Collection[str], institutions: Collection[str]
+    row: object,
+    at: str,
+    error_codes: Mapping[str, Collection[str]],
+    institutions: Collection[str],
 ) -> Fault:
     if not isinstance(row, Mapping):
         raise BadFault(at, "a JSON object is wanted")
@@ -220,8 +237,9 @@ def _parse_one(
     rate = _number(row, "rate", at, 1.0)
     if rate is None:
         rate = _DEFAULT_FLAKY_RATE if kind is FaultKind.FLAKY else 1.0
+    provider = _choice(row, "provider", at, [*error_codes, _ANY], None)
     return Fault(
-        provider=_choice(row, "provider", at, [*providers, _ANY], None),
+        provider=provider,
         kind=kind,
         operation=_choice(row, "operation", at, OPERATIONS, _ANY),
         institution_id=_choice(row, "institutionId", at, [*institutions, _ANY], _ANY),
@@ -229,7 +247,18 @@ def _parse_one(
         latency_ms=_number(row, "latencyMs", at, _LONGEST_S * 1000) or 0.0,
         retry_after_s=_number(row, "retryAfterS", at, _LONGEST_S * 7),
         for_s=_number(row, "forS", at, _LONGEST_S * 7),
+        error_code=_error_code(row, at, kind, error_codes.get(provider, ())),
     )
+
+
+def _error_code(
+    row: Mapping[str, object], at: str, kind: FaultKind, known: Collection[str]
+) -> str | None:
+    if kind is FaultKind.ERROR:
+        return _choice(row, "errorCode", at, known, None)
+    if row.get("errorCode") is not None:
+        raise BadFault(f"{at}.errorCode", "goes with the kind `error` alone")
+    return None
 
 
 def _choice(

@@ -39,6 +39,7 @@ _SHOWN_IN_DATA: Final = frozenset(
         FaultKind.LOST_ANSWER,
     }
 )
+_SHOWN_ON_THE_CONNECTION: Final = frozenset({FaultKind.AUTH, FaultKind.ERROR})
 _UNREAD: Final = frozenset({FaultKind.LOST_ANSWER, FaultKind.MALFORMED})
 _GARBLED: Final = (
     (b"<!DOCTYPE html><html><body><h1>It works!</h1></body></html>", "text/html"),
@@ -152,7 +153,7 @@ class Gateway:
         if interference.kind is None and not operations:
             # Whether the user has to act shows on the connection, whichever operation asks.
             told_by_state = self._decide(vendor, route.operations, bank_id)
-            if told_by_state.kind is FaultKind.AUTH:
+            if told_by_state.kind in _SHOWN_ON_THE_CONNECTION:
                 return told_by_state
         return interference
 
@@ -172,10 +173,14 @@ class Gateway:
     ) -> Answer:
         kind = interference.kind
         if kind is not None and kind not in _SHOWN_IN_DATA - {FaultKind.AUTH}:
-            refusal = vendor.refusal(kind, call)
+            code = interference.error_code
+            refusal = (
+                vendor.refusal(kind, call) if code is None else vendor.error_answer(code, call)
+            )
             if refusal is not None:
                 return _with_retry_after(refusal, interference.retry_after_s)
         call.kind = kind
+        call.error_code = interference.error_code
         try:
             answer = route.handler(call)
         except Refusal as refused:

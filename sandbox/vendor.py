@@ -1,7 +1,7 @@
 """What a vendor of the sandbox is made of: routes, its own refusals, and the end of its widget."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from hashlib import sha256
@@ -82,6 +82,15 @@ class Vendor(ABC):
     @abstractmethod
     def unknown_path(self, call: Call) -> Answer:
         """Its answer to a path or method that it does not have."""
+
+    def error_codes(self) -> Collection[str]:
+        """Its own error codes that a fault of kind `error` may ask for."""
+        return ()
+
+    def error_answer(self, code: str, call: Call) -> Answer | None:
+        """Its error with that code; None where the code shows in the data (see `Call.error_code`)."""
+        del code, call
+        return None
 
     @abstractmethod
     def complete(self, session: LinkSession, user: str, bank: Bank, now: datetime) -> str:

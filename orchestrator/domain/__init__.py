@@ -15,6 +15,7 @@ from .errors import (
     StoreError,
 )
 from .health import CircuitStanding, LastError, ProviderHealthStatus, RateLimitStanding
+from .listings import CompleteListing, SeenMovement
 from .money import decimal_or_none, decimal_text, loads_decimal
 from .params import (
     PARAMS_BY_OPERATION,
@@ -57,6 +58,7 @@ from .vocabulary import (
     LinkType,
     Operation,
     Provider,
+    TransactionCategory,
 )
 from .wire import Json, rfc3339, to_wire
 
@@ -74,6 +76,7 @@ __all__ = [
     "CircuitStanding",
     "CircuitState",
     "Clock",
+    "CompleteListing",
     "ConfigurationError",
     "ConnectionAttempt",
     "ConnectionStatus",
@@ -113,10 +116,12 @@ __all__ = [
     "RequestRecord",
     "RequestRefused",
     "SealedExchange",
+    "SeenMovement",
     "StoreError",
     "SyncTransactionsParams",
     "SystemClock",
     "Transaction",
+    "TransactionCategory",
     "TransactionsData",
     "decimal_or_none",
     "decimal_text",

@@ -17,17 +17,23 @@ async def _no_pace(_endpoint: str) -> float:
     return 0.0
 
 
+def _endless() -> float:
+    return float("inf")
+
+
 @dataclass(slots=True)
 class AttemptTrace:
     """Mutable, owned by one attempt, written by `VendorHttp` and read by the provider's actor.
 
-    `call_timeout_s` is the longest silence of the vendor on one HTTP call. `operation`,
+    `call_timeout_s` is the longest silence of the vendor on one HTTP call, `time_left_s` tells how
+    many seconds the attempt has left. `operation`,
     `link_session_id` and `provider_institution_id` are told to sandboxes (on loopback) only, for
     what a vendor's own protocol leaves open.
     """
 
     attempt_id: str
     pace: Pace = _no_pace
+    time_left_s: Callable[[], float] = _endless
     call_timeout_s: float = 60.0
     http_calls: int = 0
     waited_s: float = 0.0

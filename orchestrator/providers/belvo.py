@@ -180,6 +180,8 @@ class Belvo:
             ),
             limit=request.limit,
             stale=stale,
+            provider_account_id=request.provider_account_id,
+            whole=reading.changed_after is None,
         )
 
     async def revoke(self, credential: Credential) -> None:

@@ -77,6 +77,12 @@ class Mx:
     ) -> None:
         self._client = client
         self._now = now
+        # The newer version asks for data by name, the older one knows a mode only.
+        self._purpose: Mapping[str, object] = (
+            {"mode": "aggregation"}
+            if options["api_version"] == "v20111101"
+            else {"data_request": {"products": ["transactions"]}}
+        )
         self._unix_dates = choice(options, "date_format", ("iso", "unix"), provider="mx") == "unix"
         disabled = choice(options, "disabled_scope", DISABLED_RULES, provider="mx")
         self._statuses = ErrorTable(codes={**MEMBER_STATUSES, "DISABLED": DISABLED_RULES[disabled]})
@@ -85,7 +91,7 @@ class Mx:
         """A widget's URL for the user, who is made at MX if need be; for one use, ten minutes."""
         settings: dict[str, object] = {
             "widget_type": "connect_widget",
-            "data_request": {"products": ["transactions"]},
+            **self._purpose,
             "include_transactions": True,
             "iso_country_code": [request.region],
             "ui_message_version": 4,
@@ -152,8 +158,8 @@ class Mx:
         """Movements of a window, or those written since a cursor.
 
         `removed` stays empty: MX tells deletions by webhook alone, and a row that is gone from a
-        window can be missed only by whoever has stored it. A pending row lives 14 days at most,
-        which is how far a reading since a cursor looks back.
+        window shows by the whole listing only. A pending row lives 14 days at most, which is how
+        far a reading since a cursor looks back.
         """
         user_guid, member_guid = _guids(request.credential)
         reading = WindowReading.of(request, self._now())
@@ -180,6 +186,7 @@ class Mx:
             ),
             limit=request.limit,
             stale=stale,
+            provider_account_id=request.provider_account_id,
         )
 
     async def revoke(self, credential: Credential) -> None:

@@ -11,6 +11,7 @@ from datetime import date, datetime
 from typing import Protocol, runtime_checkable
 
 from orchestrator.domain import (
+    CompleteListing,
     ConnectionStatus,
     Credential,
     LinkField,
@@ -136,6 +137,8 @@ class TransactionsRead:
 
     `next_cursor` is the adapter's own text, non-secret, at most 1,500 characters, and always there:
     with `has_more` it continues this answer, without it asks what changed afterwards.
+    `listing` is set by vendors that tell no removals: whoever keeps what was seen compares, and
+    what is gone since `told_since` (the reading before, None where there was none) is removed too.
     """
 
     transactions: tuple[ProviderTransaction, ...]
@@ -143,6 +146,8 @@ class TransactionsRead:
     next_cursor: str
     has_more: bool
     stale: bool
+    listing: CompleteListing | None = None
+    told_since: datetime | None = None
 
 
 @runtime_checkable

@@ -2,7 +2,8 @@
 
 Such a vendor lists the movements of a window and says of each row when it last wrote it. The first
 reading is that window. A later one reads again from shortly before its end, and keeps the rows that
-were written since. Rows that vanished cannot be told from here: whoever stores rows compares.
+were written since. Rows that vanished cannot be told from one listing: it is handed on whole, to
+whoever keeps what was seen.
 """
 
 from collections.abc import Iterable
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final, Self
 
-from orchestrator.domain import ProviderTransaction
+from orchestrator.domain import CompleteListing, ProviderTransaction, SeenMovement
 
 from .listing import Position, cut, packed, shifted, unpacked
 from .protocol import TransactionsRead, TransactionsRequest
@@ -40,6 +41,7 @@ class WindowReading:
     `first_day` to `last_day` is what to ask of the vendor; `last_day` None means up to now and
     what it already announces. `changed_after`, with its slack, is when a row must have been
     written to be told; None means that all are. `start` and `end` bound what is told.
+    `told_since` is when the reading before this one began.
     """
 
     start: date
@@ -49,6 +51,7 @@ class WindowReading:
     seen_until: date
     first_day: date
     after: Position | None = None
+    told_since: datetime | None = None
 
     @classmethod
     def of(cls, request: TransactionsRequest, now: datetime) -> Self:
@@ -80,19 +83,56 @@ class WindowReading:
             read_at=now,
             seen_until=request.today,
             first_day=max(start, shifted(min(seen_until, request.today), -_OVERLAP_DAYS)),
+            told_since=read_at,
         )
 
-    def answer(self, listed: Iterable[Listed], *, limit: int, stale: bool) -> TransactionsRead:
-        """The next `limit` movements of this reading, out of all that the vendor listed."""
+    def answer(
+        self,
+        listed: Iterable[Listed],
+        *,
+        limit: int,
+        stale: bool,
+        provider_account_id: str | None = None,
+        whole: bool = True,
+    ) -> TransactionsRead:
+        """The next `limit` movements of this reading, out of all that the vendor listed.
+
+        Args:
+            listed: movements dated from `first_day` on, to `end` or the vendor's last.
+            limit: how many are told at most.
+            stale: the vendor awaits fresher data; its listing then proves nothing.
+            provider_account_id: the account to which the listing is narrowed.
+            whole: all of those movements are listed, so that what is not there is gone.
+
+        """
+        found = tuple(listed)
         told, going_on = cut(
-            (entry.row for entry in listed if self._tells(entry)), after=self.after, limit=limit
+            (entry.row for entry in found if self._tells(entry)), after=self.after, limit=limit
         )
+        is_whole = whole and not stale and self.after is None
         return TransactionsRead(
             transactions=told,
             removed=(),
             next_cursor=self._cursor(going_on),
             has_more=going_on is not None,
             stale=stale,
+            listing=self._listing(found, provider_account_id) if is_whole else None,
+            told_since=self.told_since if is_whole else None,
+        )
+
+    def _listing(self, found: Iterable[Listed], provider_account_id: str | None) -> CompleteListing:
+        return CompleteListing(
+            first_day=self.first_day,
+            last_day=self.seen_until if self.end is None else self.end,
+            provider_account_id=provider_account_id,
+            movements=tuple(
+                SeenMovement(
+                    entry.row.provider_transaction_id,
+                    entry.row.provider_account_id,
+                    entry.row.date,
+                )
+                for entry in found
+            ),
         )
 
     def _tells(self, entry: Listed) -> bool:

@@ -1,12 +1,9 @@
 """The contract of selection policies, over every one in the registry."""
 
 import pytest
+from policy_contract import PolicyContract
 
-pytest.register_assert_rewrite("policy_contract")
-
-from policy_contract import PolicyContract  # noqa: E402  after its asserts are registered
-
-from models import POLICIES  # noqa: E402  as above
+from models import POLICIES
 
 
 class TestEveryPolicy(PolicyContract):

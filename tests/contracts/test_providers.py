@@ -1,12 +1,9 @@
 """The contract of providers' adapters, over every one in the registry."""
 
 import pytest
+from provider_contract import ProviderContract
 
-pytest.register_assert_rewrite("provider_contract")
-
-from provider_contract import ProviderContract  # noqa: E402  after its asserts are registered
-
-from orchestrator.providers.registry import REGISTRY  # noqa: E402  as above
+from orchestrator.providers.registry import REGISTRY
 
 
 class TestEveryProvider(ProviderContract):

@@ -1,4 +1,4 @@
-"""Vendors' OpenAPI documents as judges of answers.
+"""Vendors' OpenAPI documents as judges of answers and of requests.
 
 OpenAPI 3.0 schemas become JSON Schema: `nullable` becomes a type, and an object may hold only the
 fields that the document names, so that an invented field is found too. The documents belong to the
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from jsonschema import Draft202012Validator, FormatChecker
 
 __all__ = ["Document", "document"]
@@ -24,11 +25,23 @@ _KEPT = frozenset(
 _COMBINED = ("allOf", "anyOf", "oneOf")
 
 
+class _JsonTypes(yaml.CSafeLoader):
+    """YAML's types as far as JSON has them."""
+
+
+_JsonTypes.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
+    for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+}
+
+
 class Document:
     """One vendor's OpenAPI 3.0 document."""
 
     def __init__(self, path: Path) -> None:
-        self._document = loads(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
+        # Timestamps stay texts, as JSON has them.
+        self._document = loads(text) if path.suffix == ".json" else yaml.load(text, _JsonTypes)
         self._definitions: dict[str, object] = {}
 
     def problems(self, method: str, path: str, status: int, body: object) -> list[str]:
@@ -49,10 +62,94 @@ class Document:
         content: Mapping[str, Any] = response.get("content") or {}
         if not content:
             return [] if body is None else ["a body where the document has none"]
-        schema = next(iter(content.values()))["schema"]
+        return self._judged(next(iter(content.values()))["schema"], body)
+
+    def request_problems(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        headers: Mapping[str, str],
+        raw: bytes,
+    ) -> list[str]:
+        """What is wrong with a request, in words; nothing when the document allows it.
+
+        Args:
+            method: HTTP method.
+            path: as it was sent, below the vendor's base URL.
+            query: its items.
+            headers: its headers, by lower-case name.
+            raw: its body.
+
+        """
+        template = self._template(method, path)
+        if template is None:
+            return [f"{method} {path}: there is no such endpoint"]
+        endpoint = self._document["paths"][template]
+        operation = endpoint[method.lower()]
+        declared = [
+            self._resolved(parameter)
+            for parameter in [*endpoint.get("parameters", []), *operation.get("parameters", [])]
+        ]
+        problems = [
+            f"{method} {template}: {problem}"
+            for problem in self._parameter_problems(declared, query, headers)
+        ]
+        content = operation.get("requestBody", {}).get("content", {})
+        if raw and not content:
+            problems.append(f"{method} {template}: a body where the document has none")
+        if content:
+            schema = next(iter(content.values()))["schema"]
+            problems += [
+                f"{method} {template}: {problem}" for problem in self._judged(schema, loads(raw))
+            ]
+        return problems
+
+    def _template(self, method: str, path: str) -> str | None:
+        parts = path.strip("/").split("/")
+        fitting = [
+            template
+            for template, endpoint in self._document["paths"].items()
+            if method.lower() in endpoint
+            and len(names := template.strip("/").split("/")) == len(parts)
+            and all(
+                name.startswith("{") or name == part
+                for name, part in zip(names, parts, strict=True)
+            )
+        ]
+        return min(fitting, key=lambda template: template.count("{"), default=None)
+
+    def _resolved(self, part: Mapping[str, Any]) -> Mapping[str, Any]:
+        found: Any = part
+        if "$ref" in part:
+            found = self._document
+            for name in part["$ref"].removeprefix("#/").split("/"):
+                found = found[name]
+        return dict(found)
+
+    def _parameter_problems(
+        self,
+        declared: list[Mapping[str, Any]],
+        query: Mapping[str, str],
+        headers: Mapping[str, str],
+    ) -> Iterator[str]:
+        known = {p["name"] for p in declared if p["in"] == "query"}
+        yield from (f"query item {name} is not known" for name in query if name not in known)
+        for parameter in declared:
+            name, place = parameter["name"], parameter["in"]
+            sent = {"query": query.get(name), "header": headers.get(name.lower())}.get(place)
+            if place in ("query", "header") and sent is None and parameter.get("required"):
+                yield f"{place} item {name} is missing"
+            if sent is not None:
+                schema = parameter["schema"]
+                yield from (
+                    f"{name}: {problem}" for problem in self._judged(schema, _typed(sent, schema))
+                )
+
+    def _judged(self, schema: Any, value: object) -> list[str]:
         root = {**self._converted(schema, is_open=False), "$defs": self._definitions}
         validator = Draft202012Validator(root, format_checker=FormatChecker())
-        return [f"{error.json_path}: {error.message}" for error in _leaves(validator, body)]
+        return [f"{error.json_path}: {error.message}" for error in _leaves(validator, value)]
 
     def _converted(self, schema: Any, *, is_open: bool) -> dict[str, Any]:
         if "$ref" in schema:
@@ -81,6 +178,18 @@ class Document:
         return kept
 
 
+def _typed(sent: str, schema: Mapping[str, Any]) -> object:
+    """A query item's text as the type that its schema names."""
+    kind = schema.get("type")
+    if kind == "integer" and sent.lstrip("-").isdecimal():
+        return int(sent)
+    if kind == "boolean" and sent in ("true", "false"):
+        return sent == "true"
+    if kind == "array":
+        return sent.split(",")
+    return sent
+
+
 def _leaves(validator: Draft202012Validator, body: object) -> Iterator[Any]:
     for error in validator.iter_errors(body):
         deepest = error
@@ -97,8 +206,9 @@ def _read(path: Path) -> Document:
 
 
 def document(name: str) -> Document:
-    """The trimmed document of that name; skips the test where there are no documents."""
+    """The document of that name, trimmed where it ends so; skips the test where there are none."""
     folder = os.environ.get("PROVIDER_SPECS_DIR")
     if not folder:
         pytest.skip("PROVIDER_SPECS_DIR is not set: the vendors' OpenAPI documents are not at hand")
-    return _read(Path(folder) / f"{name}.trimmed.json")
+    trimmed = Path(folder) / f"{name}.trimmed.json"
+    return _read(trimmed if trimmed.exists() else Path(folder) / f"{name}.yml")

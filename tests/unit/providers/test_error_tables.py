@@ -22,91 +22,10 @@ from orchestrator.providers.mx_errors import (
     SETTLED,
 )
 from orchestrator.providers.plaid_errors import PLAID_ERRORS
+from tests.support.error_sheets import belvo, mx, plaid
+from tests.support.error_sheets.sheet import documented
 
-PLAID = """
-auth connection no: ITEM_LOGIN_REQUIRED ITEM_LOCKED PASSWORD_RESET_REQUIRED USER_SETUP_REQUIRED
-  INVALID_UPDATED_USERNAME INVALID_CREDENTIALS INVALID_MFA INVALID_OTP INVALID_PHONE_NUMBER
-  INVALID_SEND_METHOD INSUFFICIENT_CREDENTIALS USER_INPUT_TIMEOUT MANUAL_VERIFICATION_REQUIRED
-  INSTANT_MATCH_FAILED ACCESS_NOT_GRANTED ITEM_NOT_FOUND ITEM_CONCURRENTLY_DELETED
-  INVALID_ACCESS_TOKEN INVALID_USER_TOKEN INVALID_USER_ID INVALID_PROCESSOR_TOKEN
-  USER_PERMISSION_REVOKED ADDITIONAL_CONSENT_REQUIRED TOO_MANY_VERIFICATION_ATTEMPTS
-provider_down connection no: PRODUCT_NOT_READY TRANSACTIONS_SYNC_MUTATION_DURING_PAGINATION
-validation connection no: PRODUCT_NOT_ENABLED INVALID_ACCOUNT_ID
-validation connection yes: PRODUCTS_NOT_SUPPORTED NO_ACCOUNTS NO_AUTH_ACCOUNTS
-  NO_INVESTMENT_ACCOUNTS NO_INVESTMENT_AUTH_ACCOUNTS NO_LIABILITY_ACCOUNTS
-validation institution yes: ITEM_NOT_SUPPORTED MFA_NOT_SUPPORTED INSTITUTION_NO_LONGER_SUPPORTED
-  UNSUPPORTED_RESPONSE
-provider_down institution yes: INSTITUTION_DOWN INSTITUTION_NOT_RESPONDING INSTITUTION_NOT_AVAILABLE
-auth institution yes: UNAUTHORIZED_INSTITUTION INSTITUTION_REGISTRATION_REQUIRED
-  INSTITUTION_NOT_ENABLED_IN_ENVIRONMENT
-auth client yes: INVALID_API_KEYS UNAUTHORIZED_ENVIRONMENT UNAUTHORIZED_ROUTE_ACCESS
-  DIRECT_INTEGRATION_NOT_ENABLED INVALID_PRODUCT CREDITS_EXHAUSTED
-validation request no: INVALID_PUBLIC_TOKEN INVALID_LINK_TOKEN INVALID_LINK_CUSTOMIZATION
-  INVALID_WEBHOOK_VERIFICATION_KEY_ID MISSING_FIELDS UNKNOWN_FIELDS INVALID_FIELD
-  INVALID_CONFIGURATION INCOMPATIBLE_API_VERSION INVALID_BODY INVALID_HEADERS NOT_FOUND
-  NO_LONGER_AVAILABLE SANDBOX_ONLY INVALID_ACCOUNT_NUMBER
-validation request yes: INVALID_INSTITUTION
-rate_limit connection yes: ACCOUNTS_LIMIT AUTH_LIMIT BALANCE_LIMIT IDENTITY_LIMIT ITEM_GET_LIMIT
-  TRANSACTIONS_LIMIT TRANSACTIONS_SYNC_LIMIT TRANSACTIONS_REFRESH_LIMIT
-  INVESTMENT_HOLDINGS_GET_LIMIT INVESTMENT_TRANSACTIONS_LIMIT
-rate_limit client yes: ACCOUNTS_BALANCE_GET_LIMIT INSTITUTIONS_GET_LIMIT
-  INSTITUTIONS_GET_BY_ID_LIMIT
-rate_limit institution yes: INSTITUTION_RATE_LIMIT
-rate_limit connection no: RATE_LIMIT
-provider_down provider yes: INTERNAL_SERVER_ERROR PLANNED_MAINTENANCE
-auth request no: INCORRECT_OAUTH_NONCE INCORRECT_LINK_TOKEN OAUTH_STATE_ID_ALREADY_PROCESSED
-  OAUTH_STATE_ID_NOT_FOUND
-provider_down institution no: LAST_UPDATED_DATETIME_OUT_OF_RANGE
-"""
-PLAID_TYPES = """
-auth connection no: ITEM_ERROR USER_ERROR
-auth request no: OAUTH_ERROR RECAPTCHA_ERROR
-provider_down institution yes: INSTITUTION_ERROR
-provider_down provider yes: API_ERROR
-provider_down connection no: TRANSACTIONS_ERROR
-validation request no: INVALID_REQUEST INVALID_INPUT INVALID_RESULT
-rate_limit client yes: RATE_LIMIT_EXCEEDED
-"""
-MX = """
-provider_down institution yes: institution_maintenance_error institution_unavailable_error
-validation institution yes: institution_prevented_error institution_prevent_new_error
-  institution_prevent_verification_error
-"""
-MX_STATUSES = """
-validation request no: 400 404 405 406 422
-auth client yes: 401 403
-provider_down connection no: 409
-rate_limit client yes: 429
-provider_down provider yes: 500 502 503 504
-"""
-MX_MEMBERS = """
-auth connection no: CHALLENGED DENIED REJECTED EXPIRED IMPAIRED IMPEDED LOCKED PREVENTED
-provider_down connection yes: DEGRADED DISCONNECTED FAILED
-validation institution yes: DISCONTINUED
-validation connection yes: CLOSED
-"""
-BELVO = """
-auth client yes: authentication_failed access_to_resource_denied
-auth connection no: token_required login_error invalid_link unconfirmed_link session_expired
-provider_down connection no: too_many_sessions
-provider_down institution yes: institution_down institution_unavailable
-validation institution yes: institution_inactive unsupported_operation
-validation request no: invalid_access_mode_switch invalid_period required invalid null blank
-  does_not_exist not_found method_not_allowed conflict
-provider_down institution no: request_timeout
-provider_down provider yes: unexpected_error
-"""
 LIE = "RATE_LIMIT INVALID_API_KEYS ITEM_LOGIN_REQUIRED institution_down authentication_failed"
-
-
-def documented(sheet: str) -> dict[str, tuple[str, str, bool]]:
-    """Code → class, scope and whether another provider may do better."""
-    found: dict[str, tuple[str, str, bool]] = {}
-    for line in sheet.strip().replace("\n  ", " ").splitlines():
-        head, _, codes = line.partition(": ")
-        error_class, scope, elsewhere = head.split()
-        found |= dict.fromkeys(codes.split(), (error_class, scope, elsewhere == "yes"))
-    return found
 
 
 def words(row: ErrorRule) -> tuple[str, str, bool]:
@@ -117,11 +36,11 @@ def words(row: ErrorRule) -> tuple[str, str, bool]:
 @pytest.mark.parametrize(
     ("rows", "sheet"),
     [
-        (PLAID_ERRORS.codes, PLAID),
-        (PLAID_ERRORS.types, PLAID_TYPES),
-        (MX_ERRORS.codes, MX),
-        (MEMBER_STATUSES, MX_MEMBERS),
-        (BELVO_ERRORS.codes, BELVO),
+        (PLAID_ERRORS.codes, plaid.CODES),
+        (PLAID_ERRORS.types, plaid.TYPES),
+        (MX_ERRORS.codes, mx.CODES),
+        (MEMBER_STATUSES, mx.MEMBERS),
+        (BELVO_ERRORS.codes, belvo.CODES),
     ],
     ids=["plaid", "plaid-types", "mx", "mx-members", "belvo"],
 )
@@ -136,10 +55,10 @@ def test_mx_statuses_are_the_documented_ones() -> None:
     """MX tells most by the HTTP status alone."""
     told = {
         code: words(MX_ERRORS.rule_for(code=None, error_type=None, http_status=int(code)))
-        for code in documented(MX_STATUSES)
+        for code in documented(mx.STATUSES)
     }
 
-    assert told == documented(MX_STATUSES)
+    assert told == documented(mx.STATUSES)
 
 
 def test_every_member_status_has_one_meaning() -> None:

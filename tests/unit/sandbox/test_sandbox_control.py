@@ -113,6 +113,7 @@ async def test_faults_are_put_shown_and_deleted() -> None:
         "latencyMs": 0.0,
         "retryAfterS": None,
         "forS": None,
+        "errorCode": None,
     } == shown.body["faults"][0]
     assert 204 == deleted.status
     assert {"faults": []} == empty.body

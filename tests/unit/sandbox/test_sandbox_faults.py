@@ -6,7 +6,8 @@ import pytest
 
 from sandbox.faults import BadFault, Fault, FaultBook, FaultKind, Interference, parse_faults
 
-PROVIDERS, BANKS = ("plaid", "mx"), ("ins_chase",)
+CODES = {"plaid": ["ITEM_LOCKED"], "mx": ["DENIED"]}
+BANKS = ("ins_chase",)
 
 
 def always() -> float:
@@ -74,7 +75,7 @@ def test_rate_is_the_share_of_calls_struck() -> None:
 def test_flaky_is_down_some_of_the_time() -> None:
     """A flaky fault shows as down, half of the time unless a rate is given."""
     (fault,) = parse_faults(
-        {"faults": [{"provider": "mx", "kind": "flaky"}]}, providers=PROVIDERS, institutions=BANKS
+        {"faults": [{"provider": "mx", "kind": "flaky"}]}, error_codes=CODES, institutions=BANKS
     )
     book = FaultBook()
     book.put([fault], now=0.0)
@@ -122,10 +123,20 @@ def test_definition_survives_its_wire_form() -> None:
         "latencyMs": 40.0,
         "retryAfterS": 12.0,
         "forS": 60.0,
+        "errorCode": None,
     }
-    (fault,) = parse_faults({"faults": [row]}, providers=PROVIDERS, institutions=BANKS)
+    (fault,) = parse_faults({"faults": [row]}, error_codes=CODES, institutions=BANKS)
 
     assert row == fault.as_json()
+
+
+def test_an_error_names_the_vendors_own_code() -> None:
+    """A fault of kind error strikes with the code that it was defined with."""
+    row = {"provider": "mx", "kind": "error", "errorCode": "DENIED"}
+    book = FaultBook()
+    book.put(parse_faults({"faults": [row]}, error_codes=CODES, institutions=BANKS), now=0.0)
+
+    assert Interference(FaultKind.ERROR, error_code="DENIED") == decide(book, provider="mx")
 
 
 @pytest.mark.parametrize(
@@ -153,6 +164,19 @@ def test_definition_survives_its_wire_form() -> None:
             {"faults": [{"provider": "mx", "kind": "down", "institutionId": "ins_x"}]},
             "faults[0].institutionId",
         ),
+        ({"faults": [{"provider": "mx", "kind": "error"}]}, "faults[0].errorCode"),
+        (
+            {"faults": [{"provider": "plaid", "kind": "error", "errorCode": "DENIED"}]},
+            "faults[0].errorCode",
+        ),
+        (
+            {"faults": [{"provider": "*", "kind": "error", "errorCode": "DENIED"}]},
+            "faults[0].errorCode",
+        ),
+        (
+            {"faults": [{"provider": "mx", "kind": "down", "errorCode": "DENIED"}]},
+            "faults[0].errorCode",
+        ),
         (
             {"faults": [{"provider": "mx", "kind": "down"}, {"provider": "mx", "kinds": "down"}]},
             "faults[1].kinds",
@@ -162,6 +186,6 @@ def test_definition_survives_its_wire_form() -> None:
 def test_bad_definition_names_its_field(body: object, field: str) -> None:
     """A definition that cannot be taken says which field is wrong."""
     with pytest.raises(BadFault) as caught:
-        parse_faults(body, providers=PROVIDERS, institutions=BANKS)
+        parse_faults(body, error_codes=CODES, institutions=BANKS)
 
     assert field == caught.value.field

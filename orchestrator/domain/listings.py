@@ -1,0 +1,29 @@
+"""Complete listings of movements, from which it shows what is gone at vendors that tell no removals."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+__all__ = ["CompleteListing", "SeenMovement"]
+
+
+@dataclass(frozen=True, slots=True)
+class SeenMovement:
+    """A movement that a vendor lists, as far as its absence later would matter."""
+
+    provider_transaction_id: str
+    provider_account_id: str
+    date: dt.date
+
+
+@dataclass(frozen=True, slots=True)
+class CompleteListing:
+    """Every movement of a connection, or of its one account, dated within these days.
+
+    `movements` may hold some that are dated outside; what is dated inside and not among them is
+    gone at the vendor.
+    """
+
+    first_day: dt.date
+    last_day: dt.date
+    provider_account_id: str | None
+    movements: tuple[SeenMovement, ...]

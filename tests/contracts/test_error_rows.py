@@ -1,0 +1,71 @@
+"""Every row of the vendors' error sheets, produced by the sandbox and read back over HTTP."""
+
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from orchestrator.domain import ErrorClass, ErrorScope, Failure
+from orchestrator.resilience.blame import Blame, blame_of
+from tests.support.error_sheets.sheet import Rows
+from tests.support.system import System, running_system
+
+PROVIDERS: tuple[str, ...] = ()
+"""Those whose sandbox can answer with every code of their sheet."""
+HOMES = {"bitso": ("ins_bitso", "MX"), "belvo": ("ins_bbva_mx", "MX")}
+"""Institution and region in which a provider is looked at, where it is not Chase in the US."""
+CONFIG = """
+[selection]
+policy = "priority"
+[requests]
+retry_base_ms = 1
+retry_cap_ms = 1
+"""
+A_DAY_S = 86_400.0
+
+
+def rows_of(provider: str) -> Rows:
+    """The provider's sheet."""
+    rows: Rows = import_module(f"tests.support.error_sheets.{provider}").ROWS
+    return rows
+
+
+async def told(system: System, provider: str, code: str) -> tuple[str, str | None, str | None, str]:
+    """Class, scope and code of the attempt that met the error, and the circuit's state after it."""
+    row = {"provider": provider, "operation": "getAccounts", "kind": "error", "errorCode": code}
+    await system.sandbox.put_faults(row)
+    answer = await system.call("getAccounts", {"spaceId": "space_1"})
+    await system.sandbox.clear_faults()
+    first = answer.body["attempts"][0]
+    state = (await system.get("/admin/stats")).body["providers"][provider]["circuitState"]
+    await system.post(
+        f"/admin/providers/{provider}/circuit", {"state": "AUTO", "reason": "the next row"}
+    )
+    system.clock.jump(A_DAY_S)
+    return first["outcome"], first["errorScope"], first["errorCode"], state
+
+
+def opens_at_once(error_class: str, scope: str) -> bool:
+    """Whether one such failure takes the provider out."""
+    failure = Failure(ErrorClass(error_class), ErrorScope(scope), "CODE", "")
+    return blame_of(failure) is Blame.CLIENT
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+async def test_every_row_lands_in_its_class_and_scope_over_http(
+    provider: str, tmp_path: Path
+) -> None:
+    """The sandbox answers with each code, and the attempt is told with the sheet's two words.
+
+    Our refused keys alone take the provider out at the first failure.
+    """
+    institution_id, region = HOMES.get(provider, ("ins_chase", "US"))
+    rows = rows_of(provider)
+    async with running_system(tmp_path, config=CONFIG, providers=(provider,)) as system:
+        await system.link("space_1", institution_id, provider, region)
+        found = {code: await told(system, provider, code) for code in rows}
+
+    assert {
+        code: (error_class, scope, code, "OPEN" if opens_at_once(error_class, scope) else "CLOSED")
+        for code, (error_class, scope, _elsewhere) in rows.items()
+    } == found
