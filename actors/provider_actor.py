@@ -5,14 +5,13 @@ from dataclasses import dataclass
 
 import httpx
 
-from actors.installation import cipher_of, keys_of, spool_folder
+from actors.installation import catalogue_of, cipher_of, keys_of, spool_folder
 from actors.messages import AttemptOrder, AttemptReply
 from actors.options import vault_actor
 from actors.ports import VaultPort
 from actors.provider import ProviderDesk
 from actors.provider_calls import ProviderCalls
 from actors.remote import RemoteVault
-from orchestrator.catalogue import Catalogue
 from orchestrator.domain import Clock, ConfigurationError, SystemClock, from_unix
 from orchestrator.providers.http import client_for
 from orchestrator.providers.protocol import FinancialProvider
@@ -137,7 +136,7 @@ def assemble_provider(
             vendor.provider,
             vault=vault,
             cipher=cipher_of(settings),
-            catalogue=Catalogue.load(),
+            catalogue=catalogue_of(settings),
             clock=clock,
         ),
         ProviderGuard(

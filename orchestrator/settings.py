@@ -84,6 +84,12 @@ class AttemptLogSection(_Section):
     query_max_rows: Annotated[int, Field(ge=1)]
 
 
+class CatalogueSection(_Section):
+    """Where the institutions come from."""
+
+    file: str
+
+
 class LimitsSection(_Section):
     """A provider's local rate limits."""
 
@@ -122,6 +128,7 @@ class Policies(_Section):
     breaker: BreakerSection
     requests: RequestsSection
     attempt_log: AttemptLogSection
+    catalogue: CatalogueSection
     providers: dict[ProviderName, ProviderSection] = Field(default={}, validate_default=True)
 
     @field_validator("providers", mode="after")
@@ -188,6 +195,18 @@ class Settings:
     def data_dir(self) -> Path:
         """Absolute folder of everything that is kept."""
         return self.environment.data_dir.expanduser().resolve()
+
+    @property
+    def catalogue_file(self) -> Path | None:
+        """The institution catalogue's own file, None for the shipped one.
+
+        A relative one is meant from the folder of the TOML file that names it.
+        """
+        named = self.policies.catalogue.file
+        config = self.environment.config
+        if not named or config is None:
+            return None
+        return config.absolute().parent / named
 
     def provider_keys(self, prefix: str, credentials: tuple[str, ...]) -> ProviderKeys:
         """A provider's credentials and address from the environment.

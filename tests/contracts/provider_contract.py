@@ -175,12 +175,7 @@ class Desk:
 
 def institution_at(provider: str) -> Institution:
     """The first bank of the catalogue that this provider covers."""
-    return next(
-        one
-        for region in ("US", "MX")
-        for one in Catalogue.load().search(region, "")
-        if provider in one.provider_ids
-    )
+    return next(one for one in Catalogue.load() if provider in one.provider_ids)
 
 
 @asynccontextmanager
