@@ -12,6 +12,7 @@ from orchestrator.vault.key import vault_cipher
 
 __all__ = [
     "ATTEMPTS_FILE",
+    "archive_folder",
     "catalogue_of",
     "cipher_of",
     "configured_providers",
@@ -24,6 +25,7 @@ __all__ = [
 ATTEMPTS_FILE: Final = "attempts.duckdb"
 _MODELS_FOLDER: Final = "models"
 _SPOOL_FOLDER: Final = "spool"
+_ARCHIVE_FOLDER: Final = "archive"
 
 
 def keys_of(settings: Settings, spec: ProviderSpec) -> ProviderKeys:
@@ -75,3 +77,8 @@ def models_folder(settings: Settings) -> Path:
 def spool_folder(settings: Settings) -> Path:
     """Where every process keeps the rows that the attempt log has not taken yet."""
     return settings.data_dir / _SPOOL_FOLDER
+
+
+def archive_folder(settings: Settings) -> Path:
+    """Where months are kept that have left the attempt log's file."""
+    return settings.data_dir / _ARCHIVE_FOLDER

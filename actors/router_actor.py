@@ -16,6 +16,7 @@ from actors.installation import (
 )
 from actors.model_watch import ModelTakeUp
 from actors.options import attempt_log_actor, provider_actor, vault_actor
+from actors.policy_memory import recall
 from actors.ports import AttemptLogPort, ProviderPort, VaultPort
 from actors.remote import RemoteLog, RemoteProvider, RemoteVault
 from actors.router import RouterDesk
@@ -138,6 +139,7 @@ def assemble_service(
         spool=spool,
         registry=registry,
         models=ModelTakeUp(ActiveModelWatch(registry), policy),
+        recall=lambda: recall(policy, log, clock),
         catalogue=catalogue,
         clock=clock,
     )

@@ -1,7 +1,7 @@
 """Everything behind the edges, in the process that hosts a router: requests, books, switches."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -80,6 +80,7 @@ class RouterService:
         spool: this process's rows for it.
         registry: trained models.
         models: takes up the active one.
+        recall: shows the policy what was before this process.
         catalogue: institutions.
         clock: wall time.
 
@@ -99,6 +100,7 @@ class RouterService:
         spool: SpoolWriter,
         registry: ModelRegistry,
         models: ModelTakeUp,
+        recall: Callable[[], Awaitable[object]],
         catalogue: Catalogue,
         clock: Clock,
     ) -> None:
@@ -113,13 +115,14 @@ class RouterService:
         self._spool = spool
         self._registry = registry
         self._models = models
+        self._recall = recall
         self._catalogue = catalogue
         self._clock = clock
         self._retrying: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Learn how the providers stand, and keep learning."""
-        await self._board.refresh()
+        """Learn how the providers stand and have stood, and keep learning."""
+        await asyncio.gather(self._board.refresh(), self._recall())
         self._board.start()
         self._models.start()
         self._retrying = asyncio.get_running_loop().create_task(self._retry_forever())

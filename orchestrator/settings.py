@@ -82,6 +82,7 @@ class AttemptLogSection(_Section):
     memory_limit_mb: Annotated[int, Field(ge=64)]
     query_timeout_s: Annotated[float, Field(gt=0, le=600)]
     query_max_rows: Annotated[int, Field(ge=1)]
+    retention_days: Annotated[int, Field(ge=31, le=36_500)]
 
 
 class CatalogueSection(_Section):
