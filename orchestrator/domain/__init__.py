@@ -15,8 +15,10 @@ from .errors import (
     StoreError,
 )
 from .health import CircuitStanding, LastError, ProviderHealthStatus, RateLimitStanding
+from .listings import CompleteListing, SeenMovement
 from .money import decimal_or_none, decimal_text, loads_decimal
 from .params import (
+    IDENTIFIER,
     PARAMS_BY_OPERATION,
     CreateLinkParams,
     ExchangeTokenParams,
@@ -62,6 +64,7 @@ from .wire import Json, rfc3339, to_wire
 
 __all__ = [
     "DEFAULT_DEADLINE_MS",
+    "IDENTIFIER",
     "PARAMS_BY_OPERATION",
     "SUCCESS",
     "Account",
@@ -74,6 +77,7 @@ __all__ = [
     "CircuitStanding",
     "CircuitState",
     "Clock",
+    "CompleteListing",
     "ConfigurationError",
     "ConnectionAttempt",
     "ConnectionStatus",
@@ -113,6 +117,7 @@ __all__ = [
     "RequestRecord",
     "RequestRefused",
     "SealedExchange",
+    "SeenMovement",
     "StoreError",
     "SyncTransactionsParams",
     "SystemClock",
