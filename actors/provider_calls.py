@@ -21,6 +21,7 @@ from actors.messages import (
 from actors.opened_connections import OpenedConnection, OpenedConnections
 from actors.our_records import our_account, our_transaction, our_transaction_id
 from actors.ports import VaultPort
+from actors.vanished_rows import VanishedRows
 from orchestrator.catalogue import Catalogue
 from orchestrator.domain import (
     AccountsData,
@@ -83,6 +84,7 @@ class ProviderCalls:
         self._clock = clock
         self._webhook_url = webhook_url
         self._opened = OpenedConnections(vault, cipher, clock)
+        self._vanished = VanishedRows(vault, clock)
 
     async def create_link(self, order: AttemptOrder, call: LinkCall) -> LinkData:
         """Make a link session and keep it.
@@ -259,6 +261,7 @@ class ProviderCalls:
             )
         )
         self._check_movements(opened, call, read)
+        removed = await self._vanished.removed(opened, read)
         if any(t.provider_account_id not in opened.account_ids for t in read.transactions):
             await self._read_accounts(call, opened)
         unknown = sum(t.provider_account_id not in opened.account_ids for t in read.transactions)
@@ -285,7 +288,7 @@ class ProviderCalls:
                 if row.provider_account_id in opened.account_ids
             ),
             removed=tuple(
-                our_transaction_id(order.space_hash, self._provider, gone) for gone in read.removed
+                our_transaction_id(order.space_hash, self._provider, gone) for gone in removed
             ),
             next_cursor=cursor.encode(self._cipher.mac),
             has_more=read.has_more,

@@ -137,8 +137,9 @@ class TransactionsRead:
 
     `next_cursor` is the adapter's own text, non-secret, at most 1,500 characters, and always there:
     with `has_more` it continues this answer, without it asks what changed afterwards.
-    `listing` is set by vendors that tell no removals: whoever keeps what was seen compares, and
-    what is gone since `told_since` (the reading before, None where there was none) is removed too.
+    `listing` is set by vendors that tell no removals, with `listed_at`, when its reading began:
+    whoever keeps what was seen compares, and what is gone since `told_since` (the reading before,
+    None where there was none) is removed too.
     """
 
     transactions: tuple[ProviderTransaction, ...]
@@ -147,6 +148,7 @@ class TransactionsRead:
     has_more: bool
     stale: bool
     listing: CompleteListing | None = None
+    listed_at: datetime | None = None
     told_since: datetime | None = None
 
 

@@ -117,6 +117,7 @@ class WindowReading:
             has_more=going_on is not None,
             stale=stale,
             listing=self._listing(found, provider_account_id) if is_whole else None,
+            listed_at=self.read_at if is_whole else None,
             told_since=self.told_since if is_whole else None,
         )
 
