@@ -99,11 +99,11 @@ async def test_a_new_user_gets_a_widget_for_ten_minutes() -> None:
     assert vendor.bodies[1] == {
         "widget_url": {
             "widget_type": "connect_widget",
-            "data_request": {"products": ["transactions"]},
-            "include_transactions": True,
-            "iso_country_code": ["MX"],
             "ui_message_version": 4,
+            "data_request": {"products": ["transactions"]},
+            "iso_country_code": ["MX"],
             "current_institution_code": "banorte",
+            "disable_institution_search": True,
             "client_redirect_url": "https://app.test/done",
         }
     }
@@ -138,6 +138,30 @@ async def test_a_known_user_is_looked_up() -> None:
     assert made.state == {"user_guid": USER_GUID}
 
 
+async def test_a_user_of_this_moment_is_looked_for_twice() -> None:
+    """Who lost the race for making a user may not find it at once."""
+    conflict, made = answer(error(None, 409), 409), answer(user())
+    vendor = ScriptedVendor(conflict, NOT_FOUND, made, answer(WIDGET))
+    old = ScriptedVendor(
+        conflict, answer({"users": []}), answer({"users": [user()["user"]]}), answer(WIDGET)
+    )
+
+    found = await vendor.mx().create_link(link_request())
+    listed = await old.mx(api_version="v20111101").create_link(link_request())
+
+    assert {"user_guid": USER_GUID} == found.state == listed.state
+    assert [0.5] == vendor.pauses == old.pauses
+
+
+async def test_a_user_that_is_known_and_never_found_is_malformed() -> None:
+    """Two looks are enough to see that an answer contradicts itself."""
+    vendor = ScriptedVendor(answer(error(None, 409), 409), NOT_FOUND)
+
+    failure = await failure_of(vendor.mx().create_link(link_request()))
+
+    assert ("MALFORMED", 3) == (failure.code, len(vendor.requests))
+
+
 async def test_the_old_version_lists_users_to_find_one() -> None:
     """v20111101 is asked for by its media type and takes no ids of ours in paths."""
     listed = {"users": [{"guid": "USR-other", "id": "another"}, user()["user"]]}
@@ -149,6 +173,44 @@ async def test_the_old_version_lists_users_to_find_one() -> None:
     assert vendor.requests[0].headers["Accept"] == "application/vnd.mx.api.v1+json"
     assert "Accept-Version" not in vendor.requests[0].headers
     assert made.state == {"user_guid": USER_GUID}
+
+
+@pytest.mark.parametrize(
+    ("version", "asked"),
+    [
+        ("v20250224", {"data_request": {"products": ["transactions"]}}),
+        ("v20111101", {"mode": "aggregation", "include_transactions": True}),
+    ],
+)
+async def test_each_version_asks_for_the_data_in_its_own_way(
+    version: str, asked: dict[str, object]
+) -> None:
+    """Without a bank the widget lets the user search, and a contract's use cases come along."""
+    vendor = ScriptedVendor(answer(user()), answer(WIDGET))
+
+    await vendor.mx(api_version=version, use_cases="PFM, MONEY_MOVEMENT").create_link(
+        link_request()
+    )
+
+    assert vendor.bodies[1] == {
+        "widget_url": {
+            "widget_type": "connect_widget",
+            "ui_message_version": 4,
+            "iso_country_code": ["US"],
+            "use_cases": ["PFM", "MONEY_MOVEMENT"],
+            **asked,
+        }
+    }
+
+
+async def test_a_repair_of_a_member_that_is_gone_asks_for_a_new_link() -> None:
+    """What was linked and is not found has to be linked anew, and by nobody else's doing."""
+    failure = await failure_of(
+        ScriptedVendor(NOT_FOUND).mx().create_link(link_request(repair=CREDENTIAL))
+    )
+
+    assert ("auth", "connection") == verdict(failure)[:2]
+    assert "anew" in str(failure.user_action)
 
 
 async def test_a_repair_opens_the_widget_on_its_member() -> None:
@@ -309,14 +371,80 @@ async def test_an_account_is_mapped_with_what_there_is() -> None:
     assert (three.type, three.subtype, three.name) == (AccountType.OTHER, "money market", "")
 
 
-@pytest.mark.parametrize("status", ["CREATED", "DELAYED", "UPDATED", "RESUMED", "PENDING", None])
-async def test_a_job_under_way_makes_a_stale_success(status: str | None) -> None:
-    """What is being gathered is told as far as it is there."""
-    vendor = ScriptedVendor(answer(member(status)), accounts(account()))
+@pytest.mark.parametrize(
+    ("told", "kind", "subtype"),
+    [
+        ({"type": "ANY"}, AccountType.OTHER, None),
+        ({"type": "SOMETHING_NEW"}, AccountType.OTHER, None),
+        ({"type": "CASH"}, AccountType.OTHER, "cash"),
+        ({"type": "CHECKING"}, AccountType.DEPOSITORY, "checking"),
+        ({"type": "CHECKING", "subtype": "NONE"}, AccountType.DEPOSITORY, "checking"),
+        ({"type": "CHECKING_LINE_OF_CREDIT"}, AccountType.LOAN, "line of credit"),
+        ({"type": "CREDIT_CARD"}, AccountType.CREDIT, "credit card"),
+        ({"type": "LOAN", "subtype": "HOME_EQUITY"}, AccountType.LOAN, "home equity"),
+        ({"type": "LOAN"}, AccountType.LOAN, None),
+        ({"type": "LINE_OF_CREDIT"}, AccountType.LOAN, "line of credit"),
+        ({"type": "SAVINGS", "subtype": "MONEY_MARKET"}, AccountType.DEPOSITORY, "money market"),
+        ({"type": "INVESTMENT", "subtype": "PLAN_401_K"}, AccountType.INVESTMENT, "401k"),
+        ({"type": "MORTGAGE"}, AccountType.LOAN, "mortgage"),
+        ({"type": "INSURANCE"}, AccountType.OTHER, "insurance"),
+        ({"type": "PREPAID"}, AccountType.DEPOSITORY, "prepaid"),
+        ({"type": "PROPERTY", "property_type": "VEHICLE"}, AccountType.OTHER, "vehicle"),
+        ({"type": "PROPERTY"}, AccountType.OTHER, "property"),
+    ],
+)
+async def test_every_type_has_its_place(
+    told: dict[str, object], kind: AccountType, subtype: str | None
+) -> None:
+    """All of MX's types are ours of some kind, and a subtype is written as words."""
+    vendor = ScriptedVendor(answer(member()), accounts(account(**told)))
+
+    (one,) = (await vendor.mx().get_accounts(accounts_request(CREDENTIAL))).accounts
+
+    assert (kind, subtype) == (one.type, one.subtype)
+
+
+async def test_closed_and_manual_accounts_are_left_out_and_hidden_ones_are_not() -> None:
+    """A closed account's balance is its last, and a manual one is not the bank's."""
+    rows = [
+        account(guid="ACT-1", is_hidden=True, is_closed=False, is_manual=False),
+        account(guid="ACT-2", is_closed=True),
+        account(guid="ACT-3", is_manual=True),
+    ]
+    vendor = ScriptedVendor(answer(member()), accounts(*rows))
 
     result = await vendor.mx().get_accounts(accounts_request(CREDENTIAL))
 
-    assert result.stale
+    assert ["ACT-1"] == [one.provider_account_id for one in result.accounts]
+
+
+async def test_a_debt_is_what_is_owed_and_below_zero_when_overpaid() -> None:
+    """The sign of a balance is MX's own, for every kind of account."""
+    rows = [
+        account(guid="ACT-1", type="CREDIT_CARD", balance=120.5),
+        account(guid="ACT-2", type="CREDIT_CARD", balance=-20),
+        account(guid="ACT-3", balance=-7),
+    ]
+    vendor = ScriptedVendor(answer(member()), accounts(*rows))
+
+    result = await vendor.mx().get_accounts(accounts_request(CREDENTIAL))
+
+    assert [Decimal("120.5"), Decimal(-20), Decimal(-7)] == [
+        one.balances.current for one in result.accounts
+    ]
+
+
+async def test_an_account_is_as_of_when_it_was_gathered() -> None:
+    """Balances alone may be newer than the member's last success."""
+    rows = [
+        account(guid="ACT-1", imported_at="2026-03-18T09:00:00Z"),
+        account(guid="ACT-2", imported_at=None),
+    ]
+    vendor = ScriptedVendor(answer(member()), accounts(*rows))
+
+    result = await vendor.mx().get_accounts(accounts_request(CREDENTIAL))
+
+    assert [9, 6] == [one.as_of.hour for one in result.accounts if one.as_of]
 
 
 @pytest.mark.parametrize("status", ["CONNECTED", "RECONNECTED", "IMPORTED"])
@@ -327,16 +455,6 @@ async def test_a_well_member_is_not_stale(status: str) -> None:
     result = await vendor.mx().get_accounts(accounts_request(CREDENTIAL))
 
     assert not result.stale
-
-
-async def test_a_member_in_its_first_job_is_stale() -> None:
-    """Connected, but never yet read to the end."""
-    body = member(is_being_aggregated=True, successfully_aggregated_at=None)
-    vendor = ScriptedVendor(answer(body), accounts())
-
-    result = await vendor.mx().get_accounts(accounts_request(CREDENTIAL))
-
-    assert (result.stale, result.as_of) == (True, None)
 
 
 async def test_old_data_of_a_broken_member_are_told_only_where_wanted() -> None:
@@ -400,6 +518,40 @@ async def test_a_movement_without_date_or_amount_waits_until_it_has_both() -> No
     assert [("TRN-3", date(2026, 3, 5))] == [
         (row.provider_transaction_id, row.date) for row in result.transactions
     ]
+
+
+async def test_a_row_that_waits_for_its_amount_is_not_gone() -> None:
+    """The listing that is handed on names it, or it would count as removed meanwhile."""
+    result = await read(
+        movement("TRN-1", amount=None),
+        movement("TRN-2", date=None, transacted_at=None, posted_at=None, created_at=None),
+        movement("TRN-3", account_guid="ACT-2", amount=None),
+        movement("TRN-4"),
+        provider_account_id="ACT-1",
+    )
+
+    assert ["TRN-4"] == ids(result)
+    assert {"TRN-1": date(2026, 3, 1), "TRN-2": date(2025, 12, 18), "TRN-4": date(2026, 3, 1)} == {
+        seen.provider_transaction_id: seen.date for seen in result.listing.movements
+    }
+    assert "ACT-1" == result.listing.provider_account_id
+
+
+async def test_merchants_are_asked_for_where_that_is_set() -> None:
+    """Their names are an enhancement that not every contract may have."""
+    rows = [
+        movement("TRN-1", merchant={"guid": "MCH-1", "name": "Corner Market"}),
+        movement("TRN-2"),
+    ]
+    vendor = ScriptedVendor(answer(member()), transactions(*rows))
+
+    result = await vendor.mx(merchants="true").sync_transactions(transactions_request(CREDENTIAL))
+
+    assert "merchants" == vendor.requests[-1].url.params["includes"]
+    assert ["Corner Market", None] == [row.merchant_name for row in result.transactions]
+    plain = ScriptedVendor(answer(member()), transactions())
+    await plain.mx().sync_transactions(transactions_request(CREDENTIAL))
+    assert "includes" not in plain.requests[-1].url.params
 
 
 async def test_a_pending_row_is_told_as_pending() -> None:
@@ -524,6 +676,56 @@ async def test_a_listing_that_shifted_is_read_again() -> None:
     assert ids(result) == ["TRN-1", "TRN-2"]
 
 
+async def test_a_listing_whose_counts_differ_is_read_again() -> None:
+    """A row that went between two pages pulls another one past the reader."""
+    vendor = ScriptedVendor(
+        answer(member()),
+        transactions(movement("TRN-1"), movement("TRN-2"), number=1, of=2, total=3),
+        transactions(number=2, of=2, total=2),
+        transactions(movement("TRN-2"), movement("TRN-3"), total=2),
+    )
+
+    result = await vendor.mx().sync_transactions(transactions_request(CREDENTIAL))
+
+    assert ids(result) == ["TRN-2", "TRN-3"]
+    assert (False, True) == (result.stale, result.listing is not None)
+
+
+async def test_a_listing_that_never_rests_proves_nothing() -> None:
+    """After three readings it is told as stale, and no row counts as gone."""
+    totals = iter(range(10, 99))
+
+    def restless(request: httpx.Request) -> httpx.Response:
+        if not request.url.path.endswith("/transactions"):
+            return answer(member())
+        number = int(request.url.params["page"])
+        rows = [movement(f"TRN-{number}{n}") for n in range(9)]
+        return transactions(*rows, number=number, of=2, total=next(totals))
+
+    vendor = ScriptedVendor(restless)
+
+    result = await vendor.mx().sync_transactions(transactions_request(CREDENTIAL))
+
+    assert (18, True, None) == (len(ids(result)), result.stale, result.listing)
+    assert 7 == len(vendor.requests)
+
+
+async def test_a_page_of_25_is_followed_all_the_same() -> None:
+    """The loop goes by the vendor's count of pages, whatever size it chose."""
+    rows = [movement(f"TRN-{n:03d}", f"2026-03-{1 + n % 12:02d}") for n in range(61)]
+
+    def small(request: httpx.Request) -> httpx.Response:
+        if not request.url.path.endswith("/transactions"):
+            return answer(member())
+        number = int(request.url.params["page"])
+        shown = rows[(number - 1) * 25 : number * 25]
+        return transactions(*shown, number=number, of=3, total=61)
+
+    result = await ScriptedVendor(small).mx().sync_transactions(transactions_request(CREDENTIAL))
+
+    assert 61 == len(set(ids(result)))
+
+
 async def test_a_listing_that_stays_short_is_truncated() -> None:
     """Rows that are counted and never come are a wrong success of the institution."""
     vendor = ScriptedVendor(answer(member()), transactions(movement("TRN-1"), total=9))
@@ -595,7 +797,19 @@ async def test_revoking_during_a_job_fails_for_now() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"date_format": "us"}, {"disabled_scope": "x"}, {"api_version": "v1"}, {"no": "x"}]
+    "options",
+    [
+        {"date_format": "us"},
+        {"disabled_scope": "x"},
+        {"api_version": "v1"},
+        {"refresh_after_hours": "2"},
+        {"refresh_after_hours": "soon"},
+        {"refresh_wait_s": "-1"},
+        {"refresh_wait_s": "301"},
+        {"merchants": "yes"},
+        {"use_cases": "PFM,ANY"},
+        {"no": "x"},
+    ],
 )
 def test_a_wrong_option_is_refused_at_the_start(options: dict[str, str]) -> None:
     """A setting that cannot be meant stops the start and names itself."""
