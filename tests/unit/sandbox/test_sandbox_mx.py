@@ -47,6 +47,18 @@ async def test_version_is_chosen_by_headers(headers: dict[str, str], status: int
         assert reply.headers["Content-Type"] == LEGACY
 
 
+async def test_a_deletion_may_name_no_version() -> None:
+    """MX's own client sends none where no body comes back."""
+    async with running_sandbox() as running:
+        mx = MxCaller(running)
+        await mx.widget_url()
+        mx.headers = {"Authorization": mx.headers["Authorization"]}
+        read = await mx.call("GET", f"/users/{mx.user}")
+        deleted = await mx.call("DELETE", f"/users/{mx.user}")
+
+    assert (406, 204) == (read.status, deleted.status)
+
+
 async def test_user_is_made_once_and_found_again() -> None:
     """A second user of the same id is 409, and both the id and the guid find the first."""
     async with running_sandbox() as running:
