@@ -6,7 +6,7 @@ Source: MX's OpenAPI v20250224 and v20111101.
 from collections.abc import Sequence
 from typing import Final
 
-from .banks import BANKS, Bank, bank_at
+from .banks import Bank, bank_at, banks_of
 from .mx_book import PROVIDER
 from .mx_errors import is_legacy, not_found
 from .mx_member_shapes import PRODUCTS, credentials_json, institution_guid, institution_json
@@ -14,7 +14,7 @@ from .mx_requests import flag_of, page_of
 from .vendor import Route
 from .wire import Answer, Call
 
-__all__ = ["MxInstitutions", "bank_of_guid", "mx_banks"]
+__all__ = ["MxInstitutions", "bank_of_guid"]
 
 _MOST_PER_PAGE: Final = 100
 _FLAGS: Final = {
@@ -25,14 +25,9 @@ _FLAGS: Final = {
 }
 
 
-def mx_banks() -> tuple[Bank, ...]:
-    """Every bank that MX serves."""
-    return tuple(bank for bank in BANKS.values() if bank.id_at(PROVIDER))
-
-
 def bank_of_guid(named: object) -> Bank | None:
     """The bank with this guid at MX."""
-    return next((bank for bank in mx_banks() if institution_guid(bank) == named), None)
+    return next((bank for bank in banks_of(PROVIDER) if institution_guid(bank) == named), None)
 
 
 class MxInstitutions:
@@ -56,9 +51,9 @@ class MxInstitutions:
             is_served = all(flag_of(call, name) in (None, has) for name, has in _FLAGS.items())
         banks = [
             bank
-            for bank in mx_banks()
+            for bank in banks_of(PROVIDER)
             if is_served
-            and (part in bank.name.casefold() or part in str(bank.id_at(PROVIDER)))
+            and (part in bank.name.casefold() or part in bank.ids[PROVIDER])
             and (countries == [""] or bank.region in countries)
         ]
         shown, pagination = page_of(call, banks, most=_MOST_PER_PAGE)

@@ -13,6 +13,7 @@ from orchestrator.domain import (
     SeenMovement,
 )
 
+from .categories import MX_CATEGORIES, category_among
 from .payload import (
     Payload,
     currency,
@@ -147,7 +148,11 @@ def movement_of(row: Payload, *, undated: date) -> Listed | SeenMovement:
                 or ""
             ),
             merchant_name=optional_text(optional_section(row, "merchant") or {}, "name"),
-            category=optional_text(row, "top_level_category") or optional_text(row, "category"),
+            category=category_among(
+                MX_CATEGORIES,
+                optional_text(row, "category"),
+                optional_text(row, "top_level_category"),
+            ),
             pending=optional_text(row, "status") == "PENDING",
         ),
         changed_at,

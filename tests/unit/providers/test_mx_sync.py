@@ -73,6 +73,21 @@ async def test_merchants_are_asked_for_where_that_is_set() -> None:
     assert "includes" not in plain.requests[-1].url.params
 
 
+async def test_a_category_is_told_in_our_words() -> None:
+    """The narrower of MX's two words decides where it says more; an unknown one is `other`."""
+    result = await read(
+        movement("TRN-1"),
+        movement("TRN-2", category="ATM Fee", top_level_category="Fees & Charges"),
+        movement("TRN-3", category="Credit Card Payment", top_level_category="Transfer"),
+        movement("TRN-4", category="New", top_level_category=None),
+        movement("TRN-5", category=None, top_level_category=None),
+    )
+
+    assert ["food_and_drink", "fees", "loan_payment", "other", None] == [
+        row.category for row in result.transactions
+    ]
+
+
 async def test_a_pending_row_is_told_as_pending() -> None:
     """Status decides, and null is not pending."""
     result = await read(movement("TRN-1", status="PENDING"), movement("TRN-2", status=None))

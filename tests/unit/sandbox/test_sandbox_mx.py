@@ -198,7 +198,8 @@ async def test_institutions_come_a_hundred_a_page_and_by_name_country_and_produc
         mx = MxCaller(running)
 
         async def codes(**query: str) -> list[str]:
-            body = (await mx.call("GET", "/institutions", query=query)).body
+            asked = {"records_per_page": "100", **query}
+            body = (await mx.call("GET", "/institutions", query=asked)).body
             return [row["code"] for row in body["institutions"]]
 
         sizes = [
