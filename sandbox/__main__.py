@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the world (%(default)s)")
     parser.add_argument("--state", type=Path, help="file that keeps what was linked")
     parser.add_argument(
-        "--enforce-limits", action="store_true", help="hold Plaid's published rate limits"
+        "--enforce-limits", action="store_true", help="hold the vendors' published rate limits"
     )
     parser.add_argument(
         "--option",

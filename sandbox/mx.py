@@ -3,7 +3,7 @@
 Source: MX's OpenAPI v20250224 and v20111101, docs.mx.com.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import ClassVar
@@ -13,8 +13,16 @@ from .connections import Connection, LinkSession
 from .faults import FaultKind
 from .mx_book import PROVIDER, MxBook
 from .mx_data import MxData
-from .mx_errors import ERROR_CODES, error, error_answer, fault_refusal, guarded
+from .mx_errors import (
+    ERROR_CODES,
+    check_access,
+    content_type,
+    error,
+    error_answer,
+    fault_refusal,
+)
 from .mx_institutions import MxInstitutions, bank_of_guid
+from .mx_limits import MxLimits
 from .mx_member_jobs import MxMemberJobs
 from .mx_members import MxMembers
 from .mx_users import MxUsers
@@ -34,6 +42,7 @@ class Mx(Vendor):
         super().__init__(shared)
         self._book = MxBook(shared)
         self._widget = MxWidget(self._book, self.default_user)
+        self._limits = MxLimits() if shared.options.enforce_limits else None
 
     def routes(self) -> Sequence[Route]:  # noqa: D102  see Vendor
         parts = (
@@ -45,10 +54,22 @@ class Mx(Vendor):
             MxInstitutions(),
         )
         return tuple(
-            replace(route, handler=guarded(route.handler))
+            replace(route, handler=self._guarded(route.handler))
             for part in parts
             for route in part.routes()
         )
+
+    def _guarded(self, handler: Callable[[Call], Answer]) -> Callable[[Call], Answer]:
+        """A handler behind keys, version and limits; its answers have the version's media type."""
+
+        def handle(call: Call) -> Answer:
+            check_access(call)
+            if self._limits is not None and not self._limits.admit(call):
+                return error(call, 429, "too_many_requests", "Too many requests.")
+            answer = handler(call)
+            return Answer(answer.status, answer.payload, answer.headers, content_type(call))
+
+        return handle
 
     def connection_of(self, call: Call) -> Connection | None:  # noqa: D102  see Vendor
         return self._book.find(call)

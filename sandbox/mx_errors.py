@@ -3,7 +3,6 @@
 Source: docs.mx.com, overview of errors; MX's OpenAPI v20250224 and v20111101.
 """
 
-from collections.abc import Callable
 from typing import Final
 
 from .basic_auth import has_basic
@@ -19,7 +18,6 @@ __all__ = [
     "error",
     "error_answer",
     "fault_refusal",
-    "guarded",
     "is_legacy",
     "not_found",
 ]
@@ -125,14 +123,3 @@ def check_access(call: Call) -> None:
         return
     if not is_legacy(call) and (version != _VERSION or not takes_json):
         raise Refusal(error(call, 406, "not_acceptable", "The version is not supported."))
-
-
-def guarded(handler: Callable[[Call], Answer]) -> Callable[[Call], Answer]:
-    """A handler behind keys and version, whose answers have that version's media type."""
-
-    def handle(call: Call) -> Answer:
-        check_access(call)
-        answer = handler(call)
-        return Answer(answer.status, answer.payload, answer.headers, content_type(call))
-
-    return handle

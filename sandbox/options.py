@@ -23,7 +23,7 @@ class SandboxOptions:
     `mx_pending_lingers_days` is for how long a replaced pending record stays beside the posted one.
     `mx_signed_amounts` makes MX's debits carry negative amounts, which nothing in its documents forbids.
     `plaid_not_ready_s` is how long a new Item answers `NOT_READY`; 0 means it never does.
-    `enforce_limits` turns on Plaid's published limits per Item and per client.
+    `enforce_limits` turns on Plaid's published limits per Item and per client, and MX's per second.
     """
 
     mx_dates: Literal["iso", "unix", "both"] = "both"

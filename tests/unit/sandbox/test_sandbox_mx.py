@@ -2,6 +2,7 @@
 
 import pytest
 
+from sandbox.options import SandboxOptions
 from tests.support.mx_members import log_in, look
 from tests.support.sandbox import running_sandbox
 from tests.support.vendor_callers import SPACE, MxCaller, basic
@@ -45,6 +46,21 @@ async def test_version_is_chosen_by_headers(headers: dict[str, str], status: int
     assert status == reply.status
     if headers["Accept"] == LEGACY:
         assert reply.headers["Content-Type"] == LEGACY
+
+
+@pytest.mark.parametrize("enforced", [True, False])
+async def test_limits_are_of_a_second_and_a_method(enforced: bool) -> None:
+    """Where limits are held, a 151st deletion within a second is a 429, and a read is not."""
+    async with running_sandbox(options=SandboxOptions(enforce_limits=enforced)) as running:
+        mx = MxCaller(running)
+        statuses = [(await mx.call("DELETE", "/users/nobody")).status for _ in range(151)]
+        read = await mx.call("GET", "/users")
+        running.clock.move(seconds=1)
+        later = await mx.call("DELETE", "/users/nobody")
+
+    assert {404} == set(statuses[:150])
+    assert (429 if enforced else 404) == statuses[150]
+    assert (200, 404) == (read.status, later.status)
 
 
 async def test_a_deletion_may_name_no_version() -> None:
