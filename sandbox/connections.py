@@ -93,9 +93,12 @@ class Connections:
         """The connection that this secret opens, removed ones included."""
         return self._by_secret.get((provider, str(secret)))
 
-    def of_owner(self, provider: str, owner: str) -> list[Connection]:
-        """The living connections of one end user, oldest first."""
-        return [c for c in self._by_owner.get((provider, owner), ()) if not c.removed]
+    def of_owner(
+        self, provider: str, owner: str, *, with_removed: bool = False
+    ) -> list[Connection]:
+        """The connections of one end user, oldest first; the living ones unless told otherwise."""
+        mine = self._by_owner.get((provider, owner), ())
+        return [c for c in mine if with_removed or not c.removed]
 
     def of(self, provider: str) -> list[Connection]:
         """The living connections at one vendor, oldest first."""
@@ -115,6 +118,8 @@ class Connections:
         found = self._end_users.get((provider, identifier))
         if found is None and own_ids:
             found = self._end_user_by_own_id.get((provider, identifier))
+            if found is not None and found.own_id != identifier:
+                return None
         return None if found is None or found.removed else found
 
     def end_users(self, provider: str) -> list[EndUser]:

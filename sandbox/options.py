@@ -11,10 +11,31 @@ class SandboxOptions:
     """How the vendors behave where their documents leave it open.
 
     `mx_dates` is the form of `from_date` and `to_date` that MX takes: its two specifications differ.
+    `mx_to_date` says whether MX's `to_date` is the last day of a window, or the midnight that ends it.
+    `mx_job_s` is how long a job of an MX member takes, in seconds.
+    `mx_first_job_s` is for how long a member's first aggregation runs on after MX's widget reported it.
+    `mx_fresh_member_s` is for how long MX does not find a member that was just made.
+    `mx_challenge_s` is for how long MX's bank waits for the answer to a challenge.
+    `mx_background` says whether MX reads well members each midnight; if not, only jobs asked for do.
+    `mx_history_days` is how far back a member's first aggregation reaches: MX documents 90 days, and
+    24 months after its job `extend_history`.
+    `mx_pending_guid` says whether a pending transaction's guid is replaced or kept when it is posted.
+    `mx_pending_lingers_days` is for how long a replaced pending record stays beside the posted one.
+    `mx_signed_amounts` makes MX's debits carry negative amounts, which nothing in its documents forbids.
     `plaid_not_ready_s` is how long a new Item answers `NOT_READY`; 0 means it never does.
-    `enforce_limits` turns on Plaid's published limits per Item and per client.
+    `enforce_limits` turns on Plaid's published limits per Item and per client, and MX's per second.
     """
 
     mx_dates: Literal["iso", "unix", "both"] = "both"
+    mx_to_date: Literal["inclusive", "midnight"] = "inclusive"
+    mx_job_s: float = 2.0
+    mx_first_job_s: float = 0.0
+    mx_fresh_member_s: float = 0.0
+    mx_challenge_s: float = 900.0
+    mx_background: bool = True
+    mx_history_days: int = 730
+    mx_pending_guid: Literal["replaced", "kept"] = "replaced"
+    mx_pending_lingers_days: int = 0
+    mx_signed_amounts: bool = False
     plaid_not_ready_s: float = 0.0
     enforce_limits: bool = False

@@ -14,14 +14,25 @@ from .options import SandboxOptions
 from .wire import Answer, Call
 from .world import Login, World
 
-__all__ = ["CREATE_LINK", "EXCHANGE", "GET_ACCOUNTS", "SYNC", "Route", "Shared", "Vendor", "cut"]
+__all__ = [
+    "CREATE_LINK",
+    "EXCHANGE",
+    "GET_ACCOUNTS",
+    "STALE_BY",
+    "SYNC",
+    "Route",
+    "Shared",
+    "Vendor",
+    "cut",
+]
 
 CREATE_LINK: Final = "createLink"
 EXCHANGE: Final = "exchangeToken"
 GET_ACCOUNTS: Final = "getAccounts"
 SYNC: Final = "syncTransactions"
 
-_STALE_BY: Final = timedelta(days=30)
+STALE_BY: Final = timedelta(days=30)
+"""By how much a stale answer is older than the data of today."""
 
 T = TypeVar("T")
 
@@ -108,11 +119,11 @@ class Vendor(ABC):
     def today(self, call: Call) -> date:
         """The day that the data are of: in a stale answer, long ago."""
         today = call.now.date()
-        return today - _STALE_BY if call.kind is FaultKind.STALE else today
+        return today - STALE_BY if call.kind is FaultKind.STALE else today
 
     def as_of(self, call: Call, at: datetime) -> datetime:
         """A time of freshness, moved back in a stale answer."""
-        return at - _STALE_BY if call.kind is FaultKind.STALE else at
+        return at - STALE_BY if call.kind is FaultKind.STALE else at
 
     @staticmethod
     def default_user(end_user_id: str) -> str:

@@ -21,6 +21,8 @@ policy = "priority"
 [requests]
 retry_base_ms = 1
 retry_cap_ms = 1
+[providers.mx.options]
+refresh_wait_s = "0"
 """
 A_DAY_S = 86_400.0
 

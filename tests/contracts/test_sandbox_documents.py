@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from tests.support.openapi_documents import Document, document
+from tests.support.judged_replies import judge, plainly
+from tests.support.openapi_documents import document
 from tests.support.sandbox import RunningSandbox, running_sandbox
-from tests.support.vendor_callers import SPACE, BelvoCaller, MxCaller, PlaidCaller, Reply
+from tests.support.vendor_callers import SPACE, BelvoCaller, PlaidCaller
 
-LEGACY = "application/vnd.mx.api.v1+json"
 USERS = ["user-1", "user-3"]  # at one bank or another with every kind of account
 LINK: dict[str, Any] = {
     "client_name": "Test",
@@ -25,26 +25,6 @@ async def running() -> AsyncIterator[RunningSandbox]:
     """A sandbox of one test."""
     async with running_sandbox() as started:
         yield started
-
-
-def plainly(reply: Reply) -> object:
-    """The body with numbers that a validator knows; None where it is empty."""
-    return _floats(reply.body) if reply.raw else None
-
-
-def _floats(value: object) -> object:
-    if isinstance(value, dict):
-        return {name: _floats(part) for name, part in value.items()}
-    if isinstance(value, list):
-        return [_floats(part) for part in value]
-    return value if value is None or isinstance(value, str | int) else float(str(value))
-
-
-def judge(judged: Document, method: str, path: str, reply: Reply, status: int = 200) -> list[str]:
-    """The document's objections to an answer that should have this status."""
-    assert status == reply.status, reply.raw[:300]
-
-    return judged.problems(method, path, reply.status, plainly(reply))
 
 
 def test_judge_finds_what_is_wrong() -> None:
@@ -131,63 +111,6 @@ async def test_plaid_refuses_as_documented(running: RunningSandbox, kind: str) -
 
     assert reply.status >= 400
     assert [] == spec.problems("POST", "/accounts/get", reply.status, plainly(reply))
-
-
-# The newer document knows no Mexican institution, though its widget takes the country.
-_COUNTRY = {"iso_country_code": "US"}
-MX_PATHS = {
-    "mx.v20250224": ("{user_identifier}", "{member_identifier}"),
-    "mx.v20111101": ("{user_guid}", "{member_guid}"),
-}
-
-
-@pytest.mark.parametrize("code", ["chase", "bbva_mexico"])
-@pytest.mark.parametrize("version", MX_PATHS)
-@pytest.mark.parametrize("user", USERS)
-async def test_mx_answers_as_documented(
-    running: RunningSandbox, version: str, code: str, user: str
-) -> None:
-    """Every MX endpoint that an adapter uses answers in the documented shape, in both versions."""
-    spec, mx = document(version), MxCaller(running)
-    if version == "mx.v20111101":
-        mx.headers = {"Authorization": mx.headers["Authorization"], "Accept": LEGACY}
-    user_part, member_part = MX_PATHS[version]
-    body = {"user": {"id": SPACE, "email": "a@b.test", "metadata": "m"}}
-    created = await mx.call("POST", "/users", body)
-    mx.user = created.body["user"]["guid"]
-    wanted = {"widget_type": "connect_widget", "current_institution_code": code}
-    widget = await mx.call("POST", f"/users/{mx.user}/widget_urls", {"widget_url": wanted})
-    mx.member = await running.complete(url=widget.body["widget_url"]["url"], user=user)
-    users, member = f"/users/{user_part}", f"/users/{user_part}/members/{member_part}"
-    own = f"/users/{mx.user}/members/{mx.member}"
-    replies = [
-        ("POST", "/users", created, 200),
-        ("POST", "/users/{user_guid}/widget_urls", widget, 200),
-        ("GET", users, await mx.call("GET", f"/users/{mx.user}"), 200),
-        ("GET", f"{users}/members", await mx.call("GET", f"/users/{mx.user}/members"), 200),
-        ("GET", member, await mx.read(), 200),
-        ("GET", f"{member}/status", await mx.read("/status"), 200),
-        ("POST", f"{member}/aggregate", await mx.call("POST", f"{own}/aggregate"), 202),
-        ("GET", f"{member}/accounts", await mx.read("/accounts"), 200),
-        (
-            "GET",
-            f"{member}/transactions",
-            await mx.read("/transactions", records_per_page="200"),
-            200,
-        ),
-        ("GET", "/institutions", await mx.call("GET", "/institutions", query=_COUNTRY), 200),
-        (
-            "GET",
-            "/institutions/{institution_code}",
-            await mx.call("GET", "/institutions/chase"),
-            200,
-        ),
-        ("DELETE", member, await mx.call("DELETE", own), 204),
-        ("DELETE", users, await mx.call("DELETE", f"/users/{mx.user}"), 204),
-    ]
-
-    for method, path, reply, status in replies:
-        assert [] == judge(spec, method, path, reply, status), f"{method} {path}"
 
 
 @pytest.mark.parametrize("bank", ["ins_bbva_mx", "ins_santander_mx", "ins_banorte_mx"])

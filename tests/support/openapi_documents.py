@@ -205,10 +205,15 @@ def _read(path: Path) -> Document:
     return Document(path)
 
 
-def document(name: str) -> Document:
-    """The document of that name, trimmed where it ends so; skips the test where there are none."""
+def document(name: str, *, whole: bool = False) -> Document:
+    """The document of that name; skips the test where there are none.
+
+    Of a vendor's long document there may be a shorter one of what adapters use, which is read in
+    its place unless the `whole` is wanted.
+    """
     folder = os.environ.get("PROVIDER_SPECS_DIR")
     if not folder:
         pytest.skip("PROVIDER_SPECS_DIR is not set: the vendors' OpenAPI documents are not at hand")
     trimmed = Path(folder) / f"{name}.trimmed.json"
-    return _read(trimmed if trimmed.exists() else Path(folder) / f"{name}.yml")
+    is_short = trimmed.exists() and not whole
+    return _read(trimmed if is_short else Path(folder) / f"{name}.yml")

@@ -98,7 +98,7 @@ class ScriptedVendor:
             looks_up_by_id=chosen["api_version"] == "v20250224",
             pause=self._note_pause,
         )
-        return Mx(client, chosen, now=lambda: self.now)
+        return Mx(client, chosen, now=lambda: self.now, pause=self._note_pause)
 
     def belvo(self, **options: str) -> Belvo:
         """Belvo over this vendor, with this vendor's clock."""

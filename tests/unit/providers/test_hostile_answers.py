@@ -54,7 +54,13 @@ PLAID_BODIES = {
 MX_BODIES = {
     "link": [mx_payloads.user(), {"widget_url": {"type": "connect_widget", "url": "https://w"}}],
     "exchange": [mx_payloads.member()],
-    "accounts": [mx_payloads.member(), mx_payloads.page("accounts", [mx_payloads.account()])],
+    # Of a member whose data are old: it is asked for, looked at, and then read.
+    "accounts": [
+        mx_payloads.member(successfully_aggregated_at=None, aggregated_at=None),
+        mx_payloads.member(is_being_aggregated=True),
+        mx_payloads.member(),
+        mx_payloads.page("accounts", [mx_payloads.account()]),
+    ],
     "transactions": [
         mx_payloads.member(),
         mx_payloads.page("transactions", [mx_payloads.movement("TRN-1")]),
