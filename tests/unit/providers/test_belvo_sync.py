@@ -221,6 +221,23 @@ async def test_a_movement_read_twice_is_told_once_where_ids_do_not_last(
 
 
 @pytest.mark.parametrize(
+    "wrong",
+    [{"collected_at": "soon"}, {"reference": 7}, {"account": None}, {"amount": [1]}],
+)
+async def test_a_row_of_another_shape_is_malformed_before_it_is_compared(
+    wrong: dict[str, object],
+) -> None:
+    """Looking for movements that were told twice trusts nothing."""
+    belvo = ScriptedVendor(answer(link()), answer(page([movement("t1", **wrong)]))).belvo(
+        movement_ids="per_retrieval"
+    )
+
+    failure = await failure_of(belvo.sync_transactions(transactions_request(CREDENTIAL)))
+
+    assert verdict(failure) == ("provider_down", "provider", "MALFORMED")
+
+
+@pytest.mark.parametrize(
     "body",
     [
         {},
