@@ -23,6 +23,16 @@ class SandboxOptions:
     `mx_pending_lingers_days` is for how long a replaced pending record stays beside the posted one.
     `mx_signed_amounts` makes MX's debits carry negative amounts, which nothing in its documents forbids.
     `plaid_not_ready_s` is how long a new Item answers `NOT_READY`; 0 means it never does.
+    `belvo_count` is what a Belvo listing's `count` counts.
+    `belvo_token_fields` says whether a widget token may be asked for with undocumented fields.
+    `belvo_movement_ids` says whether a Belvo movement keeps its id when it is read again.
+    `belvo_background` says which of Belvo's readings may be jobs.
+    `belvo_job_s` is how long a job of Belvo's takes, in seconds.
+    `belvo_session_s` is for how long another reading keeps the login's session.
+    `belvo_refresh_days` is how often Belvo reads a link by itself; 0 means never.
+    `belvo_gathering_s` is how long Belvo's first reading of a link takes.
+    `belvo_widest_days` is how many days of transactions the bank gives in time; 0 means any.
+    `belvo_asks_code` says whether each reading that was asked for wants a one-time code first.
     `enforce_limits` turns on Plaid's published limits per Item and per client, and MX's per second.
     """
 
@@ -38,4 +48,14 @@ class SandboxOptions:
     mx_pending_lingers_days: int = 0
     mx_signed_amounts: bool = False
     plaid_not_ready_s: float = 0.0
+    belvo_count: Literal["filtered", "everything"] = "filtered"
+    belvo_token_fields: Literal["any", "documented"] = "any"
+    belvo_movement_ids: Literal["lasting", "per_retrieval"] = "lasting"
+    belvo_background: Literal["transactions", "all"] = "transactions"
+    belvo_job_s: float = 2.0
+    belvo_session_s: float = 0.0
+    belvo_refresh_days: int = 1
+    belvo_gathering_s: float = 0.0
+    belvo_widest_days: int = 0
+    belvo_asks_code: bool = False
     enforce_limits: bool = False

@@ -55,13 +55,18 @@ CREATE, ACCOUNTS, SYNC = (
 
 @dataclass
 class Desk:
-    """A provider's adapter over a running sandbox, and what a caller does with it."""
+    """A provider's adapter over a running sandbox, and what a caller does with it.
+
+    `attempt_s` is what each attempt has left at any time: too little for a vendor's jobs, unless a
+    test is about them.
+    """
 
     name: str
     institution: Institution
     world: RunningSandbox
     adapter: FinancialProvider
     trace: AttemptTrace = field(default_factory=lambda: AttemptTrace("none"))
+    attempt_s: float = 1.0
 
     @property
     def provider_institution_id(self) -> str:
@@ -70,9 +75,8 @@ class Desk:
 
     async def attempt(self, call: Awaitable[T], *, call_timeout_s: float = 10.0) -> T:
         """Run a call as one attempt."""
-        # No time for a vendor's jobs: what is not ready is told as it is.
         self.trace = AttemptTrace(
-            str(uuid4()), time_left_s=lambda: 1.0, call_timeout_s=call_timeout_s
+            str(uuid4()), time_left_s=lambda: self.attempt_s, call_timeout_s=call_timeout_s
         )
         token = current_attempt.set(self.trace)
         try:

@@ -18,8 +18,12 @@ CASES: list[tuple[str, str, Mapping[str, str]]] = [
     ("plaid", "plaid", {}),
     ("mx", "mx.v20250224", {}),
     ("mx", "mx.mx_platform_api", {"api_version": "v20111101"}),
+    ("belvo", "belvo", {}),
+    ("belvo", "belvo", {"retrieval": "when_stale", "refresh_after_hours": "0", "background": ""}),
 ]
 """Provider, document, and the options under which it speaks by that document."""
+UNDOCUMENTED = {"/api/token/"}
+"""Calls that are told in guides and not in the document."""
 
 
 @asynccontextmanager
@@ -75,6 +79,7 @@ async def test_every_request_is_as_documented(
     problems = [
         problem
         for sent in recorder.sent
+        if sent.path not in UNDOCUMENTED
         for problem in judge.request_problems(
             sent.method, sent.path, sent.query, sent.headers, sent.body
         )

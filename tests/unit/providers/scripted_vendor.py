@@ -101,8 +101,14 @@ class ScriptedVendor:
         return Mx(client, chosen, now=lambda: self.now, pause=self._note_pause)
 
     def belvo(self, **options: str) -> Belvo:
-        """Belvo over this vendor, with this vendor's clock."""
-        return Belvo(self.http(BELVO), Credential(KEYS), options, now=lambda: self.now)
+        """Belvo over this vendor, with this vendor's clock, and pauses only noted."""
+        return Belvo(
+            self.http(BELVO),
+            Credential(KEYS),
+            options,
+            now=lambda: self.now,
+            pause=self._note_pause,
+        )
 
     async def _note_pause(self, seconds: float) -> None:
         self.pauses.append(seconds)

@@ -61,6 +61,16 @@ def test_mx_statuses_are_the_documented_ones() -> None:
     assert told == documented(mx.STATUSES)
 
 
+def test_belvo_statuses_are_the_documented_ones() -> None:
+    """A status decides where no code tells more."""
+    told = {
+        code: words(BELVO_ERRORS.rule_for(code=None, error_type=None, http_status=int(code)))
+        for code in documented(belvo.STATUSES)
+    }
+
+    assert told == documented(belvo.STATUSES)
+
+
 def test_every_member_status_has_one_meaning() -> None:
     """A status is bad, under way or well, and DISABLED is a setting's."""
     known = [*MEMBER_STATUSES, *GATHERING, *SETTLED, "DISABLED"]
