@@ -49,17 +49,23 @@ def account_of(row: Payload) -> ProviderAccount:
     balances = section(row, "balances")
     official_name = optional_text(row, "official_name")
     mask = optional_text(row, "mask")
+    kind = _TYPES.get(text(row, "type"), AccountType.OTHER)
+    current = optional_decimal(balances, "current")
+    available = optional_decimal(balances, "available")
+    if available is None and kind is AccountType.DEPOSITORY:
+        # Some banks do not work it out. Of a debt, `current` is what is owed and no substitute.
+        available = current
     return ProviderAccount(
         provider_account_id=text(row, "account_id"),
         name=optional_text(row, "name") or official_name or "",
         official_name=official_name,
         mask=mask_of(mask) or mask,
-        type=_TYPES.get(text(row, "type"), AccountType.OTHER),
+        type=kind,
         subtype=optional_text(row, "subtype"),
         currency=currency(balances, *_CURRENCIES),
         balances=Balances(
-            available=optional_decimal(balances, "available"),
-            current=optional_decimal(balances, "current"),
+            available=available,
+            current=current,
             limit=optional_decimal(balances, "limit"),
         ),
         as_of=optional_instant(balances, "last_updated_datetime"),
