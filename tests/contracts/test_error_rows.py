@@ -10,7 +10,7 @@ from orchestrator.resilience.blame import Blame, blame_of
 from tests.support.error_sheets.sheet import Rows
 from tests.support.system import System, running_system
 
-PROVIDERS: tuple[str, ...] = ()
+PROVIDERS: tuple[str, ...] = ("plaid",)
 """Those whose sandbox can answer with every code of their sheet."""
 HOMES = {"bitso": ("ins_bitso", "MX"), "belvo": ("ins_bbva_mx", "MX")}
 """Institution and region in which a provider is looked at, where it is not Chase in the US."""
@@ -33,7 +33,8 @@ def rows_of(provider: str) -> Rows:
 async def told(system: System, provider: str, code: str) -> tuple[str, str | None, str | None, str]:
     """Class, scope and code of the attempt that met the error, and the circuit's state after it."""
     row = {"provider": provider, "operation": "getAccounts", "kind": "error", "errorCode": code}
-    await system.sandbox.put_faults(row)
+    # A pause that no deadline allows, so that nobody waits it out.
+    await system.sandbox.put_faults({**row, "retryAfterS": A_DAY_S / 2})
     answer = await system.call("getAccounts", {"spaceId": "space_1"})
     await system.sandbox.clear_faults()
     first = answer.body["attempts"][0]

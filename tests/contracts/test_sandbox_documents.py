@@ -1,23 +1,15 @@
 """What the sandbox answers, held against the vendors' own OpenAPI documents."""
 
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 
 from tests.support.openapi_documents import Document, document
 from tests.support.sandbox import RunningSandbox, running_sandbox
-from tests.support.vendor_callers import SPACE, BelvoCaller, MxCaller, PlaidCaller, Reply
+from tests.support.vendor_callers import SPACE, BelvoCaller, MxCaller, Reply
 
 LEGACY = "application/vnd.mx.api.v1+json"
 USERS = ["user-1", "user-3"]  # at one bank or another with every kind of account
-LINK: dict[str, Any] = {
-    "client_name": "Test",
-    "language": "en",
-    "country_codes": ["US"],
-    "products": ["transactions"],
-    "user": {"client_user_id": SPACE},
-}
 
 
 @pytest.fixture
@@ -59,78 +51,6 @@ def test_judge_finds_what_is_wrong() -> None:
     mx = document("mx.v20250224")
     assert [] == mx.problems("GET", "/institutions/{institution_code}", 200, {"institution": {}})
     assert mx.problems("GET", "/institutions/{institution_code}", 200, {"institution": {"x": 1}})
-
-
-@pytest.mark.parametrize("user", USERS)
-async def test_plaid_answers_as_documented(running: RunningSandbox, user: str) -> None:
-    """Every Plaid endpoint that an adapter uses answers in the documented shape."""
-    spec, plaid = document("plaid"), PlaidCaller(running)
-    made = await plaid.post("/link/token/create", **LINK, institution_id="ins_56", hosted_link={})
-    token = made.body["link_token"]
-    early = await plaid.post("/link/token/get", link_token=token)
-    public = await running.complete(token=token, user=user)
-    late = await plaid.post("/link/token/get", link_token=token)
-    exchanged = await plaid.post("/item/public_token/exchange", public_token=public)
-    plaid.access_token = exchanged.body["access_token"]
-    window = {"start_date": "2026-01-01", "end_date": "2026-03-18"}
-    first = await plaid.read("/transactions/sync", count=500)
-    running.clock.move(days=3)
-    cursor = first.body["next_cursor"]
-    while (page := await plaid.read("/transactions/sync", cursor=cursor)).body["has_more"]:
-        cursor = page.body["next_cursor"]
-    shortcut = {"institution_id": "ins_56", "initial_products": ["transactions"]}
-    health = {"include_status": True}
-    replies = {
-        "/link/token/create": [made],
-        "/link/token/get": [early, late],
-        "/item/public_token/exchange": [exchanged],
-        "/accounts/get": [await plaid.read("/accounts/get")],
-        "/accounts/balance/get": [await plaid.read("/accounts/balance/get")],
-        "/transactions/sync": [first, page],
-        "/transactions/get": [
-            await plaid.read(
-                "/transactions/get", **window, options={"include_original_description": True}
-            )
-        ],
-        "/transactions/refresh": [await plaid.read("/transactions/refresh")],
-        "/institutions/get_by_id": [
-            await plaid.post(
-                "/institutions/get_by_id",
-                institution_id="ins_56",
-                country_codes=["US"],
-                options=health,
-            )
-        ],
-        "/institutions/search": [
-            await plaid.post("/institutions/search", query="c", country_codes=["US"])
-        ],
-        "/sandbox/public_token/create": [
-            await plaid.post("/sandbox/public_token/create", **shortcut)
-        ],
-        "/item/get": [await plaid.read("/item/get")],
-        "/sandbox/item/reset_login": [await plaid.read("/sandbox/item/reset_login")],
-    }
-    replies["/item/get"].append(await plaid.read("/item/get"))
-    replies["/item/remove"] = [await plaid.read("/item/remove")]
-
-    assert page.body["added"]
-    for path, answers in replies.items():
-        for reply in answers:
-            assert [] == judge(spec, "POST", path, reply), path
-
-
-@pytest.mark.parametrize(
-    "kind", ["down", "rate_limit", "auth", "validation", "institution_down", "bad_keys"]
-)
-async def test_plaid_refuses_as_documented(running: RunningSandbox, kind: str) -> None:
-    """Plaid's errors are PlaidErrors."""
-    spec, plaid = document("plaid"), PlaidCaller(running)
-    await plaid.link()
-    await running.put_faults({"provider": "plaid", "kind": kind})
-    reply = await plaid.read("/accounts/get")
-
-    assert reply.status >= 400
-    assert [] == spec.problems("POST", "/accounts/get", reply.status, plainly(reply))
 
 
 # The newer document knows no Mexican institution, though its widget takes the country.
