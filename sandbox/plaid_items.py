@@ -98,7 +98,8 @@ class PlaidItems(Vendor):
         at = self._pulled(call, connection).at
         known = connection.attributes
         last_webhook = None
-        if "webhook_code" in known:
+        # Times in one form order as texts do; one that is still to be sent does not show.
+        if known.get("webhook_sent_at", "~") <= rfc3339(call.now):
             last_webhook = {"sent_at": known["webhook_sent_at"], "code_sent": known["webhook_code"]}
         return Answer(
             200,

@@ -211,6 +211,8 @@ def item_json(connection: Connection, bank: Bank, error: JsonObject | None) -> J
 def institution_json(bank: Bank, *, status_at: datetime | None = None) -> JsonObject:
     """An Institution; with `status_at`, its health too."""
     row: JsonObject = {
+        # Younger than Plaid's published document, and without it its client takes no institution.
+        "connection_availability": "SUPPORTED",
         "country_codes": [bank.region],
         "institution_id": bank.id_at("plaid"),
         "name": bank.name,

@@ -130,7 +130,8 @@ class Plaid:
             raise trouble
         accounts = tuple(account_of(row) for row in rows(answer, "accounts"))
         as_of = min((one.as_of for one in accounts if one.as_of is not None), default=None)
-        if as_of is None and path == "/accounts/get" and self._options.asks_age:
+        asks_age = self._options.asks_age and path == "/accounts/get"
+        if accounts and as_of is None and asks_age:
             as_of = await aside(self._updated_at(token), within_s=_AGE_S)
         return AccountsRead(accounts=accounts, as_of=as_of, stale=trouble is not None)
 

@@ -49,8 +49,10 @@ class PlaidRefresh:
         """
         try:
             before = await self._updated_at(token)
-            if before is None or self._now() - before < self._old_after:
-                # Never updated means still being gathered: the feed says so itself.
+            if before is None:
+                # The first data are still being gathered, which no refresh hastens.
+                return False
+            if self._now() - before < self._old_after:
                 return True
             await self._ask(token)
 

@@ -175,6 +175,17 @@ async def test_a_refused_refresh_costs_no_reading(refusal: Answer) -> None:
     assert result.stale
 
 
+async def test_an_item_that_was_never_read_is_not_asked_anew() -> None:
+    """While the first data are being gathered, what there is is told as stale."""
+    never = {"transactions": {"last_successful_update": None, "last_failed_update": None}}
+    vendor = ScriptedVendor(answer({"item": item(), "status": never}), READY)
+
+    result = await vendor.plaid(refresh="stale").sync_transactions(transactions_request(CREDENTIAL))
+
+    assert vendor.paths == ["POST /item/get", "POST /transactions/sync"]
+    assert result.stale
+
+
 async def test_a_lost_answer_to_a_refresh_leaves_it_running() -> None:
     """Its answer can take as long as the bank: whether it was done shows on the Item."""
     vendor = ScriptedVendor(read_at(30), httpx.ReadTimeout("silence"), read_at(0), READY)
