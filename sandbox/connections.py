@@ -113,6 +113,12 @@ class Connections:
         self._index(connection)
         self._note("connection", connection)
 
+    def replace_secret(self, connection: Connection, secret: str) -> None:
+        """Give a connection another secret; the old one opens nothing any more."""
+        self._by_secret.pop((connection.provider, connection.secret), None)
+        connection.secret = secret
+        self.save(connection)
+
     def end_user(self, provider: str, identifier: str, *, own_ids: bool = True) -> EndUser | None:
         """The living end user with this guid or, with `own_ids`, this id of the client's."""
         found = self._end_users.get((provider, identifier))
@@ -191,6 +197,8 @@ class Connections:
             linked_at=datetime.fromisoformat(text("linked_at")),
             secret=text("secret"),
         )
+        self._by_secret.pop((connection.provider, connection.secret), None)
+        connection.secret = text("secret")
         connection.broken = text("broken")
         connection.removed = row.get("removed") is True
         connection.awaits_exchange = row.get("awaits_exchange") is True

@@ -1,4 +1,4 @@
-"""The sandbox's own endpoints below `/_control/`: play the widget, set faults, read the counts."""
+"""The sandbox's own endpoints below `/_control/`: play the widget, set faults, read what happened."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -9,9 +9,9 @@ from aiohttp import web
 
 from .banks import BANKS, Bank
 from .calls import CallBook
-from .connections import LinkSession, LinkSessions
+from .connections import LinkSession
 from .faults import BadFault, FaultBook, parse_faults
-from .vendor import Vendor
+from .vendor import Shared, Vendor
 from .wire import dumps
 
 __all__ = ["Control"]
@@ -36,13 +36,14 @@ class Control:
     def __init__(
         self,
         vendors: Mapping[str, Vendor],
-        sessions: LinkSessions,
+        shared: Shared,
         faults: FaultBook,
         calls: CallBook,
         clock: Callable[[], datetime],
     ) -> None:
         self._vendors = vendors
-        self._sessions = sessions
+        self._sessions = shared.sessions
+        self._webhooks = shared.webhooks
         self._faults = faults
         self._calls = calls
         self._clock = clock
@@ -59,6 +60,8 @@ class Control:
             web.delete("/_control/faults", self._delete_faults),
             web.get("/_control/calls", self._get_calls),
             web.delete("/_control/calls", self._delete_calls),
+            web.get("/_control/webhooks", self._get_webhooks),
+            web.delete("/_control/webhooks", self._delete_webhooks),
         ]
 
     async def _complete(self, request: web.Request) -> web.Response:
@@ -134,6 +137,13 @@ class Control:
 
     async def _delete_calls(self, _request: web.Request) -> web.Response:
         self._calls.clear()
+        return web.Response(status=204)
+
+    async def _get_webhooks(self, _request: web.Request) -> web.Response:
+        return _json(200, {"webhooks": self._webhooks.snapshot()})
+
+    async def _delete_webhooks(self, _request: web.Request) -> web.Response:
+        self._webhooks.clear()
         return web.Response(status=204)
 
 

@@ -23,6 +23,12 @@ class SandboxOptions:
     `mx_pending_lingers_days` is for how long a replaced pending record stays beside the posted one.
     `mx_signed_amounts` makes MX's debits carry negative amounts, which nothing in its documents forbids.
     `plaid_not_ready_s` is how long a new Item answers `NOT_READY`; 0 means it never does.
+    `plaid_initial_s` is how long, after that, it shows its last 30 days only.
+    `plaid_pulls_itself` says whether Plaid reads each bank anew every midnight, or only when asked.
+    `plaid_refresh_s` is how long a reading of Plaid's that was asked for takes.
+    `plaid_public_token_reuse` says whether a public token can be exchanged again in its lifetime.
+    `plaid_cursor_days` is how long a cursor of Plaid's is taken; 0 means for ever.
+    `plaid_balance_times` says which banks' balances tell at Plaid when they were read.
     `belvo_count` is what a Belvo listing's `count` counts.
     `belvo_token_fields` says whether a widget token may be asked for with undocumented fields.
     `belvo_movement_ids` says whether a Belvo movement keeps its id when it is read again.
@@ -48,6 +54,12 @@ class SandboxOptions:
     mx_pending_lingers_days: int = 0
     mx_signed_amounts: bool = False
     plaid_not_ready_s: float = 0.0
+    plaid_initial_s: float = 0.0
+    plaid_pulls_itself: bool = True
+    plaid_refresh_s: float = 0.0
+    plaid_public_token_reuse: bool = False
+    plaid_cursor_days: int = 0
+    plaid_balance_times: Literal["everywhere", "capital_one"] = "everywhere"
     belvo_count: Literal["filtered", "everything"] = "filtered"
     belvo_token_fields: Literal["any", "documented"] = "any"
     belvo_movement_ids: Literal["lasting", "per_retrieval"] = "lasting"

@@ -11,6 +11,7 @@ from .banks import BANKS, Bank
 from .connections import Connection, Connections, LinkSession, LinkSessions
 from .faults import FaultKind
 from .options import SandboxOptions
+from .webhooks import WebhookBook
 from .wire import Answer, Call
 from .world import Login, World
 
@@ -61,6 +62,7 @@ class Shared:
     connections: Connections
     sessions: LinkSessions
     options: SandboxOptions
+    webhooks: WebhookBook
 
 
 class Vendor(ABC):
@@ -73,6 +75,7 @@ class Vendor(ABC):
         self.connections = shared.connections
         self.sessions = shared.sessions
         self.options = shared.options
+        self.webhooks = shared.webhooks
 
     @abstractmethod
     def routes(self) -> Sequence[Route]:

@@ -16,6 +16,17 @@ from tests.support.sandbox import START, running_sandbox
 
 CASES: list[tuple[str, str, Mapping[str, str]]] = [
     ("plaid", "plaid", {}),
+    (
+        "plaid",
+        "plaid",
+        {
+            "link": "hosted",
+            "balances": "live",
+            "refresh": "stale",
+            "refresh_after_h": "1",
+            "refresh_wait_s": "0",
+        },
+    ),
     ("mx", "mx.v20250224", {}),
     ("mx", "mx.mx_platform_api", {"api_version": "v20111101"}),
     ("belvo", "belvo", {}),

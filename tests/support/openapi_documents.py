@@ -105,6 +105,16 @@ class Document:
             ]
         return problems
 
+    def problems_of(self, schema: str, value: object) -> list[str]:
+        """What is wrong with a JSON value that should be one of the document's schemas, in words.
+
+        Args:
+            schema: its name.
+            value: the JSON.
+
+        """
+        return self._judged({"$ref": f"#/components/schemas/{schema}"}, value)
+
     def _template(self, method: str, path: str) -> str | None:
         parts = path.strip("/").split("/")
         fitting = [

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 from aiohttp import web
@@ -84,6 +85,13 @@ class RunningSandbox:
             response.raise_for_status()
             rows = (await response.json())["calls"]
         return {(row["provider"], row["operation"]): row for row in rows}
+
+    async def webhooks(self) -> list[dict[str, Any]]:
+        """The webhooks that were dealt with, oldest first."""
+        async with self.http.get(f"{self.base_url}/_control/webhooks") as response:
+            response.raise_for_status()
+            found: list[dict[str, Any]] = (await response.json())["webhooks"]
+            return found
 
 
 @asynccontextmanager

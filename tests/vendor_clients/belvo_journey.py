@@ -20,7 +20,7 @@ NOWHERE = "00000000-0000-4000-8000-000000000000"
 
 def step(what: str) -> None:
     """Tell what has been shown."""
-    print(f"belvo: {what}", flush=True)  # noqa: T201  a console program
+    print(f"belvo: {what}", flush=True)
 
 
 def control(sandbox_url: str, method: str, path: str, body: object = None) -> Any:

@@ -93,7 +93,7 @@ def test_a_transaction_reads_as_the_contract_says() -> None:
         "currency": "USD",
         "description": "Café\nand more",
         "merchantName": None,
-        "category": "food",
+        "category": "food_and_drink",
         "pending": False,
         "replacesTransactionId": None,
     }

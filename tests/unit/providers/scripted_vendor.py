@@ -87,8 +87,14 @@ class ScriptedVendor:
         return AdapterConfig("sandbox", adapter.base_urls["sandbox"], KEYS, options or {})
 
     def plaid(self, **options: str) -> Plaid:
-        """Plaid over this vendor."""
-        return Plaid(self.http(PLAID), options)
+        """Plaid over this vendor, with this vendor's clock, and pauses only noted."""
+        return Plaid(
+            self.http(PLAID),
+            options,
+            now=lambda: self.now,
+            pause=self._note_pause,
+            draw=lambda: 0.0,
+        )
 
     def mx(self, **options: str) -> Mx:
         """MX over this vendor, with this vendor's clock, and pauses only noted."""
