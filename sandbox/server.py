@@ -19,6 +19,7 @@ from .calls import CallBook
 from .connections import Connections, LinkSessions
 from .control import Control
 from .faults import FaultBook
+from .finicity import Finicity
 from .gateway import Gateway
 from .journal import Journal
 from .mx import Mx
@@ -29,7 +30,7 @@ from .world import World
 
 __all__ = ["SANDBOX", "VENDORS", "Sandbox", "make_app", "serve"]
 
-VENDORS: Final[tuple[type[Vendor], ...]] = (Plaid, Mx, Belvo)
+VENDORS: Final[tuple[type[Vendor], ...]] = (Plaid, Mx, Finicity, Belvo)
 """The vendors served, each below a path of its name. A further one is a line here."""
 
 _SHUTDOWN_S: Final = 0.3

@@ -14,8 +14,19 @@ from .options import SandboxOptions
 from .wire import Answer, Call
 from .world import Login, World
 
-__all__ = ["CREATE_LINK", "EXCHANGE", "GET_ACCOUNTS", "SYNC", "Route", "Shared", "Vendor", "cut"]
+__all__ = [
+    "AUTH",
+    "CREATE_LINK",
+    "EXCHANGE",
+    "GET_ACCOUNTS",
+    "SYNC",
+    "Route",
+    "Shared",
+    "Vendor",
+    "cut",
+]
 
+AUTH: Final = "auth"
 CREATE_LINK: Final = "createLink"
 EXCHANGE: Final = "exchangeToken"
 GET_ACCOUNTS: Final = "getAccounts"
