@@ -82,7 +82,7 @@ REGISTRY: Final[Mapping[str, ProviderSpec]] = {
             "Finicity (Mastercard Open Finance)",
             "FINICITY",
             ("FINICITY_PARTNER_ID", "FINICITY_PARTNER_SECRET", "FINICITY_APP_KEY"),
-            None,
+            "finicity",
             probes_refused_keys=False,
         ),
         ProviderSpec(
