@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Final
 
+from orchestrator.catalogue import Catalogue
 from orchestrator.intake import Intake
 from orchestrator.providers.registry import REGISTRY, ProviderSpec
 from orchestrator.settings import ProviderKeys, Settings
@@ -11,6 +12,7 @@ from orchestrator.vault.key import vault_cipher
 
 __all__ = [
     "ATTEMPTS_FILE",
+    "catalogue_of",
     "cipher_of",
     "configured_providers",
     "intake_of",
@@ -34,6 +36,16 @@ def configured_providers(settings: Settings) -> tuple[str, ...]:
         for spec in REGISTRY.values()
         if spec.module is not None and keys_of(settings, spec).complete
     )
+
+
+def catalogue_of(settings: Settings) -> Catalogue:
+    """This installation's institutions.
+
+    Raises:
+        ConfigurationError: the catalogue's file cannot be read, or a line is wrong; says which.
+
+    """
+    return Catalogue.load(settings.catalogue_file)
 
 
 def cipher_of(settings: Settings) -> VaultCipher:

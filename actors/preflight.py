@@ -1,11 +1,10 @@
 """What can be known to be wrong before anything is started."""
 
 from actors.folders import check_same_folder
-from actors.installation import cipher_of, configured_providers
+from actors.installation import catalogue_of, cipher_of, configured_providers
 from actors.provider_actor import reach_vendor
 from models import POLICIES
 from orchestrator.access import Access
-from orchestrator.catalogue import Catalogue
 from orchestrator.domain import ConfigurationError, SystemClock
 from orchestrator.settings import Settings
 
@@ -33,6 +32,6 @@ def check_installation(settings: Settings, *, http: bool) -> None:
             f"selection.policy is {policy!r}: there are {', '.join(sorted(POLICIES))}"
         )
     cipher_of(settings)
-    Catalogue.load()
+    catalogue_of(settings)
     for name in configured_providers(settings):
         reach_vendor(settings, name, SystemClock())

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from actors.installation import cipher_of, keys_of
+from actors.installation import catalogue_of, cipher_of, keys_of
 from actors.messages import AttemptOrder, AttemptReply
 from actors.options import attempt_log_actor, vault_actor
 from actors.outbox import LogOutbox
@@ -13,7 +13,6 @@ from actors.ports import AttemptLogPort, VaultPort
 from actors.provider import ProviderDesk
 from actors.provider_calls import ProviderCalls
 from actors.remote import RemoteLog, RemoteVault
-from orchestrator.catalogue import Catalogue
 from orchestrator.domain import Clock, ConfigurationError, SystemClock, from_unix
 from orchestrator.providers.http import client_for
 from orchestrator.providers.protocol import FinancialProvider
@@ -97,7 +96,7 @@ def reach_vendor(settings: Settings, name: str, clock: Clock) -> Vendor:
         environment=keys.environment,
         base_url=keys.base_url or adapter.base_urls[keys.environment],
         keys=keys.reveal(),
-        options=settings.policies.providers[name].options,  # type: ignore[index]
+        options=settings.policies.providers[name].options,
         now=lambda: from_unix(clock.unix_s()),
     )
     client = client_for(config.base_url, max_connections=settings.policies.requests.max_in_flight)
@@ -132,7 +131,7 @@ def assemble_provider(
     """
     clock = clock or SystemClock()
     vendor = reach_vendor(settings, name, clock)
-    section = settings.policies.providers[name]  # type: ignore[index]
+    section = settings.policies.providers[name]
     requests = settings.policies.requests
     breaker = settings.policies.breaker
     return ProviderDesk(
@@ -141,7 +140,7 @@ def assemble_provider(
             vendor.provider,
             vault=vault,
             cipher=cipher_of(settings),
-            catalogue=Catalogue.load(),
+            catalogue=catalogue_of(settings),
             clock=clock,
         ),
         ProviderGuard(

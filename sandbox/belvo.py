@@ -9,7 +9,7 @@ from secrets import token_urlsafe
 from typing import ClassVar, Final
 from urllib.parse import parse_qs, urlsplit
 
-from .banks import BANKS, Bank, bank_at
+from .banks import BANKS, Bank, bank_at, banks_of
 from .belvo_data import BelvoData
 from .belvo_errors import (
     SECRET_ID,
@@ -100,7 +100,7 @@ class Belvo(BelvoData):
                 bank = bank_at(self.name, value.split(",")[0])
                 if bank is not None:
                     return bank
-        return next(bank for bank in BANKS.values() if bank.belvo)
+        return banks_of(self.name)[0]
 
     def refusal(self, kind: FaultKind, call: Call) -> Answer | None:  # noqa: D102  see Vendor
         if kind is FaultKind.AUTH and call.method == "GET":
@@ -182,7 +182,7 @@ class Belvo(BelvoData):
         links = [
             link
             for link in self.connections.of(self.name)
-            if call.query.get("institution") in (None, BANKS[link.bank_key].belvo)
+            if call.query.get("institution") in (None, BANKS[link.bank_key].id_at(self.name))
             and call.query.get("external_id") in (None, link.attributes.get("external_id"))
             and call.query.get("id") in (None, link.connection_id)
         ]
@@ -212,8 +212,8 @@ class Belvo(BelvoData):
         name, country = call.query.get("name"), call.query.get("country_code")
         banks = [
             (number, bank)
-            for number, bank in enumerate(BANKS.values())
-            if bank.belvo and name in (None, bank.belvo) and country in (None, bank.region)
+            for number, bank in enumerate(banks_of(self.name))
+            if name in (None, bank.id_at(self.name)) and country in (None, bank.region)
         ]
         shown, around = page_of(call, banks, None)
         rows = [institution_json(number, bank, down=False) for number, bank in shown]

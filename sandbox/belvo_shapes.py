@@ -72,7 +72,7 @@ def link_json(link: Connection, status: str, accessed_at: datetime) -> JsonObjec
     user_hash = sha256(f"{link.bank_key}:{link.user}".encode()).digest()
     return {
         "id": link.connection_id,
-        "institution": BANKS[link.bank_key].belvo,
+        "institution": BANKS[link.bank_key].id_at("belvo"),
         "access_mode": link.attributes.get("access_mode", "recurrent"),
         "last_accessed_at": instant(accessed_at),
         "created_at": instant(link.linked_at),
@@ -88,7 +88,7 @@ def institution_json(number: int, bank: Bank, *, down: bool) -> JsonObject:
     """An Institution."""
     return {
         "id": 1000 + number,
-        "name": bank.belvo,
+        "name": bank.id_at("belvo"),
         "type": "bank",
         "website": None,
         "display_name": bank.name,
@@ -124,7 +124,7 @@ def account_json(
     row: JsonObject = {
         "id": ids.account(account.kind),
         "link": link.connection_id,
-        "institution": {"name": bank.belvo, "type": "bank"},
+        "institution": {"name": bank.id_at("belvo"), "type": "bank"},
         "collected_at": collected_at,
         "created_at": collected_at,
         "category": category,

@@ -16,7 +16,6 @@ from .wire import dumps
 
 __all__ = ["Control"]
 
-_PROVIDERS: Final = ("plaid", "mx", "finicity", "belvo", "bitso")
 _NAMES: Final = ("linkToken", "linkUrl", "linkSessionId")
 
 
@@ -47,7 +46,7 @@ class Control:
         self._faults = faults
         self._calls = calls
         self._clock = clock
-        self._error_codes = {name: frozenset[str]() for name in _PROVIDERS} | {
+        self._error_codes = {
             name: frozenset(vendor.error_codes()) for name, vendor in vendors.items()
         }
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from secrets import token_hex
 from typing import ClassVar, Final
 
-from .banks import BANKS, Bank, bank_at
+from .banks import BANKS, Bank, bank_at, banks_of
 from .connections import Connection, EndUser, LinkSession
 from .faults import FaultKind
 from .identifiers import guid
@@ -105,8 +105,8 @@ class Mx(MxData):
         ) or next(
             (
                 bank
-                for bank in BANKS.values()
-                if bank.mx and institution_guid(bank) == wanted.get("current_institution_guid")
+                for bank in banks_of(self.name)
+                if institution_guid(bank) == wanted.get("current_institution_guid")
             ),
             None,
         )
@@ -276,9 +276,8 @@ class Mx(MxData):
         country = call.query.get("iso_country_code")
         banks = [
             bank
-            for bank in BANKS.values()
-            if bank.mx
-            and (part in bank.name.casefold() or part in bank.mx)
+            for bank in banks_of(self.name)
+            if (part in bank.name.casefold() or part in bank.ids[self.name])
             and country in (None, bank.region)
         ]
         shown, pagination = page_of(call, banks, None)

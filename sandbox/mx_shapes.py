@@ -76,13 +76,13 @@ class MxIds:
 
 def institution_guid(bank: Bank) -> str:
     """A bank's guid at MX."""
-    return guid("INS", bank.mx)
+    return guid("INS", bank.id_at("mx"))
 
 
 def institution_json(bank: Bank, *, legacy: bool) -> JsonObject:
     """An institution; v20111101 tells products by flags, v20250224 by a list."""
     row: JsonObject = {
-        "code": bank.mx,
+        "code": bank.id_at("mx"),
         "forgot_password_url": None,
         "forgot_username_url": None,
         "instructional_text": None,
@@ -141,7 +141,7 @@ def member_json(
         ),
         "guid": member.connection_id,
         "id": None,
-        "institution_code": bank.mx,
+        "institution_code": bank.id_at("mx"),
         "institution_guid": institution_guid(bank),
         "is_being_aggregated": False,
         "is_managed_by_user": True,
@@ -197,7 +197,7 @@ def account_json(
         "guid": ids.account(account.kind),
         "id": None,
         "imported_at": rfc3339(member.linked_at),
-        "institution_code": BANKS[member.bank_key].mx,
+        "institution_code": BANKS[member.bank_key].id_at("mx"),
         "is_closed": False,
         "is_hidden": False,
         "is_manual": False,

@@ -11,7 +11,7 @@ from secrets import token_hex
 from typing import ClassVar, Final
 from uuid import uuid4
 
-from .banks import BANKS, Bank, bank_at
+from .banks import BANKS, Bank, bank_at, banks_of
 from .connections import Connection, LinkSession
 from .faults import FaultKind
 from .identifiers import base62, uuid_text
@@ -272,9 +272,8 @@ class Plaid(PlaidData):
         products = call.body.get("products") or []
         found = [
             institution_json(bank, status_at=None)
-            for bank in BANKS.values()
-            if bank.plaid
-            and query in bank.name.casefold()
+            for bank in banks_of(self.name)
+            if query in bank.name.casefold()
             and isinstance(codes, list)
             and bank.region in codes
             and isinstance(products, list)

@@ -131,7 +131,7 @@ def link_session_json(session: LinkSession, request_id: str) -> JsonObject:
     }
     if "public_token" in known:
         bank = BANKS[session.bank_key] if session.bank_key else None
-        institution = {"name": bank.name, "institution_id": bank.plaid} if bank else None
+        institution = {"name": bank.name, "institution_id": bank.id_at("plaid")} if bank else None
         results: JsonObject = {
             name: []
             for name in (

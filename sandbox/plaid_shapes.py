@@ -185,7 +185,7 @@ def item_json(connection: Connection, bank: Bank, error: JsonObject | None) -> J
         "billed_products": used,
         "consent_expiration_time": None,
         "error": error,
-        "institution_id": bank.plaid,
+        "institution_id": bank.id_at("plaid"),
         "institution_name": bank.name,
         "item_id": connection.connection_id,
         "products": used,
@@ -198,7 +198,7 @@ def institution_json(bank: Bank, *, status_at: datetime | None, down: bool = Fal
     """An Institution; with `status_at`, its health too."""
     row: JsonObject = {
         "country_codes": [bank.region],
-        "institution_id": bank.plaid,
+        "institution_id": bank.id_at("plaid"),
         "name": bank.name,
         "oauth": False,
         "products": list(PRODUCTS),

@@ -30,8 +30,14 @@ from .world import World
 
 __all__ = ["SANDBOX", "VENDORS", "Sandbox", "make_app", "serve"]
 
-VENDORS: Final[tuple[type[Vendor], ...]] = (Plaid, Mx, Finicity, Belvo)
-"""The vendors served, each below a path of its name. A further one is a line here."""
+VENDORS: Final[tuple[type[Vendor], ...]] = (
+    Plaid,
+    Mx,
+    Finicity,
+    Belvo,
+    # A further vendor is a line here.
+)
+"""The vendors served, each below a path of its name."""
 
 _SHUTDOWN_S: Final = 0.3
 

@@ -22,6 +22,7 @@ from orchestrator.domain import (
     OrchestratorError,
     TransactionsData,
 )
+from orchestrator.provider_registry import REGISTRY
 
 from .console import output
 
@@ -56,8 +57,9 @@ def demo() -> None:
 
 
 def _private_environment(folder: Path, config: Path) -> None:
+    ours = ("ORCHESTRATOR_", *(f"{spec.env_prefix}_" for spec in REGISTRY.values()))
     for name in list(os.environ):
-        if name.startswith(("PLAID_", "MX_", "FINICITY_", "BELVO_", "BITSO_", "ORCHESTRATOR_")):
+        if name.startswith(ours):
             del os.environ[name]
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -58,6 +58,7 @@ from .vocabulary import (
     LinkType,
     Operation,
     Provider,
+    TransactionCategory,
 )
 from .wire import Json, rfc3339, to_wire
 
@@ -120,6 +121,7 @@ __all__ = [
     "SyncTransactionsParams",
     "SystemClock",
     "Transaction",
+    "TransactionCategory",
     "TransactionsData",
     "decimal_or_none",
     "decimal_text",

@@ -11,6 +11,7 @@ __all__ = [
     "LinkType",
     "Operation",
     "Provider",
+    "TransactionCategory",
 ]
 
 
@@ -99,3 +100,29 @@ class LinkType(StrEnum):
     WIDGET_TOKEN = "widget_token"  # noqa: S105  a kind of link, not a secret
     HOSTED_URL = "hosted_url"
     API_KEY_FORM = "api_key_form"
+
+
+class TransactionCategory(StrEnum):
+    """What a movement is for, in words that every vendor's own taxonomy can be told in.
+
+    As coarse as the coarsest of them, so that a movement keeps its category from provider to
+    provider. `OTHER` is a category that is told and not known here.
+    """
+
+    INCOME = "income"
+    TRANSFER = "transfer"
+    CASH = "cash"
+    LOAN_PAYMENT = "loan_payment"
+    HOME_AND_UTILITIES = "home_and_utilities"
+    FOOD_AND_DRINK = "food_and_drink"
+    TRANSPORT_AND_TRAVEL = "transport_and_travel"
+    SHOPPING = "shopping"
+    ENTERTAINMENT = "entertainment"
+    HEALTH_AND_CARE = "health_and_care"
+    EDUCATION = "education"
+    INSURANCE = "insurance"
+    INVESTMENT = "investment"
+    FEES = "fees"
+    TAXES = "taxes"
+    SERVICES = "services"
+    OTHER = "other"

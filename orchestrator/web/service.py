@@ -40,8 +40,10 @@ class Service(Protocol):
         """Revoke and erase a connection; False where there is none within these spaces."""
         ...
 
-    def institutions(self, region: str | None, text: str) -> list[Json]:
-        """Institutions of the catalogue."""
+    def institutions(
+        self, region: str | None, text: str, *, offset: int, limit: int
+    ) -> dict[str, Json]:
+        """Institutions of the catalogue, `limit` of them from `offset` on."""
         ...
 
     async def attempts(self, sql: str) -> list[Json]:

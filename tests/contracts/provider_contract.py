@@ -1,7 +1,7 @@
 """What every provider's adapter promises; a class of tests that each one inherits.
 
 Each runs against the sandbox in this process, which speaks the vendor's own protocol. What a
-vendor's protocol cannot show is named in `SHAPES`, so that an exception is visible.
+vendor's protocol cannot show is named in `provider_shapes`.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Mapping
@@ -12,6 +12,7 @@ from typing import TypeVar
 from uuid import uuid4
 
 import pytest
+from provider_shapes import SHAPES, Shape
 
 from orchestrator.catalogue import Catalogue, Institution
 from orchestrator.domain import (
@@ -43,17 +44,6 @@ from tests.support.sandbox import START, RunningSandbox, running_sandbox
 
 __all__ = ["ProviderContract"]
 
-KEYS = {
-    "PLAID_CLIENT_ID": "sandbox_client",
-    "PLAID_SECRET": "sandbox_secret",
-    "MX_CLIENT_ID": "sandbox_client",
-    "MX_API_KEY": "sandbox_key",
-    "FINICITY_PARTNER_ID": "sandbox_partner",
-    "FINICITY_PARTNER_SECRET": "sandbox_secret",
-    "FINICITY_APP_KEY": "sandbox_app_key",
-    "BELVO_SECRET_ID": "sandbox_id",
-    "BELVO_SECRET_PASSWORD": "sandbox_password",
-}
 T = TypeVar("T")
 ALICE, BOB = "usr_alice_0123456789", "usr_bobby_0123456789"
 CREATE, ACCOUNTS, SYNC = (
@@ -61,28 +51,6 @@ CREATE, ACCOUNTS, SYNC = (
     Operation.GET_ACCOUNTS,
     Operation.SYNC_TRANSACTIONS,
 )
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What one vendor's protocol can and cannot show.
-
-    `proves_ownership`: its temporary token is only a name, which the adapter must check.
-    `counts_rows`: its listings say how many rows there are, so a lost page is noticed;
-    `counts_accounts`: those of accounts as well.
-    `limits_connections`: its throttling of data calls is of one connection.
-    """
-
-    proves_ownership: bool = True
-    counts_rows: bool = True
-    counts_accounts: bool = True
-    limits_connections: bool = False
-
-
-SHAPES = {
-    "plaid": Shape(proves_ownership=False, counts_rows=False, limits_connections=True),
-    "finicity": Shape(counts_accounts=False),
-}
 
 
 @dataclass
@@ -215,12 +183,7 @@ class Desk:
 
 def institution_at(provider: str) -> Institution:
     """The first bank of the catalogue that this provider covers."""
-    return next(
-        one
-        for region in ("US", "MX")
-        for one in Catalogue.load().search(region, "")
-        if provider in one.provider_ids
-    )
+    return next(one for one in Catalogue.load() if provider in one.provider_ids)
 
 
 @asynccontextmanager
@@ -230,7 +193,7 @@ async def desk_of(provider: str, **keys: str) -> AsyncIterator[Desk]:
     adapter = adapter_of(spec)
     assert adapter is not None
     async with running_sandbox() as world:
-        mine = {name: KEYS[name] for name in spec.credentials}
+        mine = dict(zip(spec.credentials, spec.sandbox_credentials, strict=True))
         config = AdapterConfig("sandbox", world.url_of(provider), mine | keys, now=world.clock)
         async with client_for(config.base_url) as client:
             built = adapter.build(adapter.vendor_http(client, config), config)
@@ -612,5 +575,6 @@ class ProviderContract:
 
     def _holds_no_secret(self, failure: Failure, credential: Credential) -> None:
         shown = repr(failure)
-        for secret in (*KEYS.values(), *credential.reveal().values()):
+        ours = [secret for spec in REGISTRY.values() for secret in spec.sandbox_credentials]
+        for secret in (*ours, *credential.reveal().values()):
             assert secret not in shown

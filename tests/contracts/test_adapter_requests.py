@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from httpx_aiohttp import AiohttpTransport
-from provider_contract import KEYS, Desk, institution_at
+from provider_contract import Desk, institution_at
 
 from orchestrator.providers.http import client_for
 from orchestrator.providers.registry import REGISTRY, AdapterConfig, adapter_of
@@ -35,7 +35,7 @@ async def recorded_desk(
         config = AdapterConfig(
             "sandbox",
             world.url_of(provider),
-            {name: KEYS[name] for name in spec.credentials},
+            dict(zip(spec.credentials, spec.sandbox_credentials, strict=True)),
             options,
             now=world.clock,
         )

@@ -4,16 +4,17 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from provider_contract import institution_at
 
 from orchestrator.domain import ErrorClass, ErrorScope, Failure
 from orchestrator.resilience.blame import Blame, blame_of
+from sandbox.server import VENDORS
+from sandbox.vendor import Vendor
 from tests.support.error_sheets.sheet import Rows
 from tests.support.system import System, running_system
 
-PROVIDERS: tuple[str, ...] = ("finicity",)
+PROVIDERS = [one.name for one in VENDORS if one.error_codes is not Vendor.error_codes]
 """Those whose sandbox can answer with every code of their sheet."""
-HOMES = {"bitso": ("ins_bitso", "MX"), "belvo": ("ins_bbva_mx", "MX")}
-"""Institution and region in which a provider is looked at, where it is not Chase in the US."""
 CONFIG = """
 [selection]
 policy = "priority"
@@ -59,10 +60,11 @@ async def test_every_row_lands_in_its_class_and_scope_over_http(
 
     Our refused keys alone take the provider out at the first failure.
     """
-    institution_id, region = HOMES.get(provider, ("ins_chase", "US"))
+    one = institution_at(provider)
+    config = f'{CONFIG}[regions]\n{one.region} = ["{provider}"]\n'
     rows = rows_of(provider)
-    async with running_system(tmp_path, config=CONFIG, providers=(provider,)) as system:
-        await system.link("space_1", institution_id, provider, region)
+    async with running_system(tmp_path, config=config, providers=(provider,)) as system:
+        await system.link("space_1", one.institution_id, provider, one.region)
         found = {code: await told(system, provider, code) for code in rows}
 
     assert {

@@ -13,7 +13,6 @@ from orchestrator.providers.attempt_trace import AttemptTrace, current_attempt
 from orchestrator.providers.http import client_for
 from orchestrator.providers.protocol import AccountsRead, AccountsRequest
 from orchestrator.providers.registry import REGISTRY, AdapterConfig, adapter_of
-from orchestrator.sandbox_process import sandbox_environment
 from sandbox.options import SandboxOptions
 from tests.support.sandbox import START, running_sandbox
 
@@ -28,8 +27,7 @@ async def switched(
     adapter = adapter_of(SPEC)
     assert adapter is not None
     async with running_sandbox(options=sandbox_options) as world:
-        environment = sandbox_environment(world.base_url)
-        keys = {name: environment[name] for name in SPEC.credentials}
+        keys = dict(zip(SPEC.credentials, SPEC.sandbox_credentials, strict=True))
         url = world.url_of("finicity")
         config = AdapterConfig("sandbox", url, keys, options, now=world.clock)
         async with client_for(config.base_url) as client:

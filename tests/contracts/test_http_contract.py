@@ -576,19 +576,6 @@ async def test_deleting_a_connection_revokes_and_forgets_it(system: System) -> N
     assert (404, "not_found") == (read.status, read.error["type"])
 
 
-async def test_institutions_are_found_by_region_and_name(system: System) -> None:
-    """Find institutions by region and by part of their name, whatever its case and accents."""
-    by_region = await system.get("/v1/institutions?region=MX")
-    by_name = await system.get("/v1/institutions?region=MX&q=MEXICO")
-    rows = {row["institutionId"]: row for row in by_region.body["institutions"]}
-
-    assert {"ins_bbva_mx", "ins_santander_mx", "ins_banorte_mx", "ins_bitso"} <= set(rows)
-    assert {"mx", "belvo"} == set(rows["ins_bbva_mx"]["providers"])
-    assert {"ins_bbva_mx", "ins_santander_mx"} == {
-        row["institutionId"] for row in by_name.body["institutions"]
-    }
-
-
 async def test_failure_is_a_problem_document(system: System) -> None:
     """Tell a failure as application/problem+json with the contract's own members beside."""
     answer = await system.call("getAccounts", {"spaceId": "nobody_here"})

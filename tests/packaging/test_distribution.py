@@ -52,6 +52,8 @@ def test_the_wheel_holds_our_packages_their_data_and_nothing_else(tmp_path: Path
         "orchestrator/py.typed",
         "orchestrator/defaults.toml",
         "orchestrator/catalogue/institutions.csv",
+        "sandbox/banks.csv",
+        "sandbox/vendors_own_banks.csv",
     } <= set(names)
     assert [] == [name for name in names if "test" in name or name.endswith(".ipynb")]
 
