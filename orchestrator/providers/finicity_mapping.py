@@ -14,6 +14,7 @@ from orchestrator.domain import (
     ProviderTransaction,
 )
 
+from .categories import FINICITY_CATEGORIES, category_among
 from .finicity_values import identifier, optional_epoch
 from .options import choice
 from .payload import (
@@ -201,7 +202,7 @@ def listed_of(row: Payload, account: Payload, signs: Signs) -> Listed | None:
             currency=currency(account, "currency"),
             description=_description(row),
             merchant_name=optional_text(category, "normalizedPayeeName"),
-            category=optional_text(category, "category"),
+            category=category_among(FINICITY_CATEGORIES, optional_text(category, "category")),
             pending=pending,
         ),
         optional_epoch(row, "createdDate"),

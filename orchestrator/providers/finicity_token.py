@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Final
 
+from pydantic import SecretStr
+
 from orchestrator.domain import ErrorClass, Failure, ProviderFailure
 
 __all__ = ["AppToken", "TokenState"]
@@ -27,7 +29,7 @@ class TokenState:
     __slots__ = ("_at", "_not_before", "_refusal", "_token")
 
     def __init__(self) -> None:
-        self._token: str | None = None
+        self._token: SecretStr | None = None
         self._at: datetime | None = None
         self._not_before: datetime | None = None
         self._refusal: Failure | None = None
@@ -43,15 +45,16 @@ class TokenState:
             return None
         age = now - self._at
         postponed = self._not_before is not None and now < self._not_before
-        return self._token if age < (_GOOD_FOR if postponed else _RENEWED_AFTER) else None
+        is_good = age < (_GOOD_FOR if postponed else _RENEWED_AFTER)
+        return self._token.get_secret_value() if is_good else None
 
     def renewed(self, token: str, at: datetime) -> None:
         """A new token, asked for at this time."""
-        self._token, self._at, self._not_before = token, at, None
+        self._token, self._at, self._not_before = SecretStr(token), at, None
 
     def rejected(self, token: str) -> None:
         """The vendor no longer takes this token; another one that came meanwhile stays."""
-        if token == self._token:
+        if self._token == SecretStr(token):
             self._token = self._at = self._not_before = None
 
     def postponed(self, now: datetime) -> bool:

@@ -27,7 +27,7 @@ from scripted_vendor import (
     verdict,
 )
 
-from orchestrator.domain import Direction, ProviderTransaction
+from orchestrator.domain import Direction, ProviderTransaction, TransactionCategory
 from orchestrator.providers.protocol import TransactionsRead
 
 OTHER_ID = "5011648378"
@@ -94,9 +94,25 @@ async def test_a_movement_is_mapped_with_what_there_is() -> None:
         currency="CAD",
         description="COFFEE 42 STORE 9",
         merchant_name="Coffee",
-        category="Coffee Shops",
+        category=TransactionCategory.FOOD_AND_DRINK,
         pending=False,
     )
+
+
+@pytest.mark.parametrize(
+    ("told", "category"),
+    [
+        ({"category": "Groceries"}, "food_and_drink"),
+        ({"category": "Interplanetary Fuel"}, "other"),
+        ({}, None),
+        (None, None),
+    ],
+)
+async def test_categories_are_ours(told: object, category: str | None) -> None:
+    """What is told and not known here is other; what is not told is none."""
+    (row,) = (await read(movement(1, categorization=told))).transactions
+
+    assert category == row.category
 
 
 @pytest.mark.parametrize(
