@@ -71,7 +71,7 @@ _TYPES: Final[Mapping[str, tuple[AccountType, str | None]]] = {
     "401a": (AccountType.INVESTMENT, "401a"),
     "brokerageAccount": (AccountType.INVESTMENT, "brokerage"),
     "educationSavings": (AccountType.INVESTMENT, "education savings"),
-    "healthSavingsAccount": (AccountType.INVESTMENT, "hsa"),
+    "healthSavingsAccount": (AccountType.INVESTMENT, "health savings account"),
     "pension": (AccountType.INVESTMENT, "pension"),
     "profitSharingPlan": (AccountType.INVESTMENT, "profit sharing plan"),
     "roth401k": (AccountType.INVESTMENT, "roth 401k"),

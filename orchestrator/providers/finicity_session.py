@@ -4,6 +4,7 @@ A token that is refused is renewed, and its call repeated once. Our keys are nev
 a refusal, whichever call met it (see `finicity_token`).
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -17,9 +18,11 @@ from .finicity_token import AppToken, TokenState
 from .finicity_values import optional_code
 from .http import VendorHttp, VendorResponse, retry_after_s
 from .payload import Payload, text
+from .wire_failures import malformed
 
 __all__ = ["FinicitySession", "code_of"]
 
+_TOKEN_SHAPE: Final = re.compile(r"[!-~]{1,4096}")
 _NOT_ACCEPTED: Final = (ErrorClass.AUTH, ErrorClass.VALIDATION)
 
 
@@ -119,7 +122,10 @@ class FinicitySession:
             },
         )
         if response.ok:
-            return text(response.json_object(), "token")
+            token = text(response.json_object(), "token")
+            if _TOKEN_SHAPE.fullmatch(token):  # what a header can carry
+                return token
+            raise malformed("its token is none", http_status=response.status)
         failure = _classified(response, FINICITY_ERRORS)
         if failure.error_class not in _NOT_ACCEPTED:
             raise ProviderFailure(failure)

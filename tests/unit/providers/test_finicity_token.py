@@ -316,6 +316,9 @@ async def test_whatever_refuses_an_authentication_refuses_our_keys(
         (answer(None, 503), ("provider_down", "provider", "HTTP_503")),
         (answer(error("3300001"), 429), ("rate_limit", "client", "3300001")),
         (answer({"token": 5}), ("provider_down", "provider", "MALFORMED")),
+        (answer({"token": "tok\u00e9n"}), ("provider_down", "provider", "MALFORMED")),
+        (answer({"token": "a\r\nX-Evil: 1"}), ("provider_down", "provider", "MALFORMED")),
+        (answer({"token": "x" * 5000}), ("provider_down", "provider", "MALFORMED")),
         (httpx.ReadTimeout("x"), ("network", "provider", "TIMEOUT")),
     ],
 )
