@@ -32,6 +32,7 @@ from orchestrator.domain import (
     ErrorClass,
     Failure,
     IneligibilityReason,
+    Lane,
     OperationData,
     ProviderFailure,
     StoreError,
@@ -145,7 +146,9 @@ class ProviderDesk:
         return self._snapshot()
 
     async def force(self, control: str, reason: str) -> HealthSnapshot:
-        """Hold the circuits, or hand them back with AUTO."""
+        """Hold the circuits, or hand them back with AUTO, which also says that our keys are good."""
+        if Control(control) is Control.AUTO:
+            self._calls.keys_trusted_again()
         self._log_changes(self._guard.force(Control(control), self._clock.now_s(), reason))
         return self._snapshot()
 
@@ -185,6 +188,7 @@ class ProviderDesk:
             order.attempt_id,
             call_timeout_s=self._call_timeout_s,
             operation=order.operation.value,
+            interactive=order.lane is Lane.INTERACTIVE,
         )
         attempt = _Attempt(
             order, permit, trace, self._clock.now_s(), from_unix(self._clock.unix_s())

@@ -40,6 +40,7 @@ from orchestrator.providers.protocol import (
     AccountsRequest,
     ExchangeRequest,
     FinancialProvider,
+    KeepsKeysBack,
     LinkRequest,
     TransactionsRead,
     TransactionsRequest,
@@ -305,6 +306,11 @@ class ProviderCalls:
         opened = await self._opened.open(connection_id)
         await self._adapter.revoke(opened.credential)
         self._opened.forget(connection_id)
+
+    def keys_trusted_again(self) -> None:
+        """An operator vouches for our keys; for an adapter that holds them back once refused."""
+        if isinstance(self._adapter, KeepsKeysBack):
+            self._adapter.keys_trusted_again()
 
     async def _read_accounts(self, call: TransactionsCall, opened: OpenedConnection) -> None:
         read = await self._adapter.get_accounts(

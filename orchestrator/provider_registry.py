@@ -51,7 +51,7 @@ _PROVIDERS: Final = (
         "Finicity (Mastercard Open Finance)",
         "FINICITY",
         ("FINICITY_PARTNER_ID", "FINICITY_PARTNER_SECRET", "FINICITY_APP_KEY"),
-        None,
+        "finicity",
         probes_refused_keys=False,
         sandbox_credentials=("sandbox_partner", "sandbox_secret", "sandbox_app_key"),
     ),

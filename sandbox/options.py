@@ -39,6 +39,13 @@ class SandboxOptions:
     `belvo_gathering_s` is how long Belvo's first reading of a link takes.
     `belvo_widest_days` is how many days of transactions the bank gives in time; 0 means any.
     `belvo_asks_code` says whether each reading that was asked for wants a one-time code first.
+    `finicity_card_sign` is the sign of movements on Finicity's cards: `as_is` comes in positive.
+    `finicity_debt_balance` is the sign of what is owed at Finicity.
+    `finicity_pending` says what becomes at Finicity of a pending row once it is posted: it is listed
+    as a `shadow` of the posted one, it is `gone`, or it is posted under the `same_id`.
+    `finicity_first_reading` says what first reads a bank at Finicity that was just linked: `connect`
+    itself, or a `refresh` (and every midnight).
+    `finicity_refresh_s` is how long a refresh of Finicity's takes.
     `enforce_limits` turns on Plaid's published limits per Item and per client, and MX's per second.
     """
 
@@ -71,3 +78,8 @@ class SandboxOptions:
     belvo_widest_days: int = 0
     belvo_asks_code: bool = False
     enforce_limits: bool = False
+    finicity_card_sign: Literal["as_is", "reversed"] = "as_is"
+    finicity_debt_balance: Literal["positive", "negative"] = "positive"
+    finicity_pending: Literal["shadow", "gone", "same_id"] = "shadow"
+    finicity_first_reading: Literal["connect", "refresh"] = "connect"
+    finicity_refresh_s: float = 2.0

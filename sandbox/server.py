@@ -19,6 +19,7 @@ from .calls import CallBook
 from .connections import Connections, LinkSessions
 from .control import Control
 from .faults import FaultBook
+from .finicity import Finicity
 from .gateway import Gateway
 from .journal import Journal
 from .mx import Mx
@@ -34,6 +35,7 @@ __all__ = ["SANDBOX", "VENDORS", "Sandbox", "make_app", "serve"]
 VENDORS: Final[tuple[type[Vendor], ...]] = (
     Plaid,
     Mx,
+    Finicity,
     Belvo,
     # A further vendor is a line here.
 )

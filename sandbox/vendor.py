@@ -16,6 +16,7 @@ from .wire import Answer, Call
 from .world import Login, World
 
 __all__ = [
+    "AUTH",
     "CREATE_LINK",
     "EXCHANGE",
     "GET_ACCOUNTS",
@@ -27,6 +28,7 @@ __all__ = [
     "cut",
 ]
 
+AUTH: Final = "auth"
 CREATE_LINK: Final = "createLink"
 EXCHANGE: Final = "exchangeToken"
 GET_ACCOUNTS: Final = "getAccounts"

@@ -40,7 +40,10 @@ def instant(at: datetime) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a vendor says: a status and a body; `payload` None means an empty body."""
+    """What a vendor says: a status and a body.
+
+    `payload` None means an empty body; bytes are sent as they are, anything else as JSON.
+    """
 
     status: int
     payload: object | None = None

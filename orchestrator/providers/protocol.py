@@ -26,6 +26,7 @@ __all__ = [
     "ExchangeRequest",
     "Exchanged",
     "FinancialProvider",
+    "KeepsKeysBack",
     "LinkMade",
     "LinkRequest",
     "TransactionsRead",
@@ -178,4 +179,17 @@ class FinancialProvider(Protocol):
 
     async def revoke(self, credential: Credential) -> None:
         """End the connection at the vendor; quiet when it is already gone."""
+        ...
+
+
+@runtime_checkable
+class KeepsKeysBack(Protocol):
+    """An adapter that does not send our keys again once its vendor has refused them.
+
+    For vendors at which trying again does harm. The circuit alone does not hold everything back:
+    an operator can force it, and a revocation does not ask it.
+    """
+
+    def keys_trusted_again(self) -> None:
+        """Try the keys once more when they are next needed: an operator has said so."""
         ...

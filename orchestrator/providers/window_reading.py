@@ -54,8 +54,15 @@ class WindowReading:
     told_since: datetime | None = None
 
     @classmethod
-    def of(cls, request: TransactionsRequest, now: datetime) -> Self:
+    def of(
+        cls, request: TransactionsRequest, now: datetime, *, overlap_days: int = _OVERLAP_DAYS
+    ) -> Self:
         """The reading that a request asks for.
+
+        Args:
+            request: what is asked for.
+            now: when this reading begins.
+            overlap_days: how far back a reading since a cursor looks again.
 
         Raises:
             ProviderFailure: `INVALID_CURSOR`.
@@ -82,7 +89,7 @@ class WindowReading:
             changed_after=read_at - _SLACK,
             read_at=now,
             seen_until=request.today,
-            first_day=max(start, shifted(min(seen_until, request.today), -_OVERLAP_DAYS)),
+            first_day=max(start, shifted(min(seen_until, request.today), -overlap_days)),
             told_since=read_at,
         )
 

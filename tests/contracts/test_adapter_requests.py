@@ -31,6 +31,7 @@ CASES: list[tuple[str, str, Mapping[str, str]]] = [
     ("mx", "mx.mx_platform_api", {"api_version": "v20111101"}),
     ("belvo", "belvo", {}),
     ("belvo", "belvo", {"retrieval": "when_stale", "refresh_after_hours": "0", "background": ""}),
+    ("finicity", "finicity", {}),
 ]
 """Provider, document, and the options under which it speaks by that document."""
 UNDOCUMENTED = {"/api/token/"}
@@ -110,6 +111,8 @@ def test_the_judge_of_requests_finds_what_is_wrong() -> None:
     assert mx.request_problems("GET", listing, {"page": "1"}, {}, b"")
     assert mx.request_problems("GET", "/users/USR-1/somewhere", {}, version, b"")
     good = b'{"access_token": "a", "count": 500}'
-    assert [] == plaid.request_problems("POST", "/transactions/sync", {}, {}, good)
+    keys = dict.fromkeys(("plaid-client-id", "plaid-secret", "plaid-version"), "x")
+    assert [] == plaid.request_problems("POST", "/transactions/sync", {}, keys, good)
+    assert plaid.request_problems("POST", "/transactions/sync", {}, {}, good)
     for bad in (b"{}", b'{"access_token": "a", "count": "5"}', b'{"access_token": "a", "x": 1}'):
-        assert plaid.request_problems("POST", "/transactions/sync", {}, {}, bad)
+        assert plaid.request_problems("POST", "/transactions/sync", {}, keys, bad)

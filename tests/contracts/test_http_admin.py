@@ -95,7 +95,7 @@ async def test_request_story_is_whole(system: System) -> None:
     assert "mx" == answer.body["provider"] == request["provider"]
     assert request["failoverUsed"] is True
     assert {"plaid", "mx", "finicity"} == set(candidates)
-    assert "not_configured" == candidates["finicity"]["reason"]
+    assert "not_linked" == candidates["finicity"]["reason"]
     assert 1.0 == candidates["plaid"]["propensity"]
     assert answer.body["attempts"] == request["attempts"]
     assert [attempt["attemptId"] for attempt in answer.body["attempts"]] == [
@@ -136,7 +136,7 @@ async def test_circuit_can_be_forced_and_handed_back(system: System) -> None:
         ("plaid", {"state": "AUTO"}, 422),
         ("plaid", {"state": "AUTO", "reason": "x", "more": 1}, 422),
         ("acme", {"state": "AUTO", "reason": "x"}, 404),
-        ("finicity", {"state": "AUTO", "reason": "x"}, 404),
+        ("bitso", {"state": "AUTO", "reason": "x"}, 404),
     ],
 )
 async def test_wrong_circuit_orders_are_refused(

@@ -407,7 +407,7 @@ async def test_reasons_tell_why_a_candidate_was_not_asked(system: System) -> Non
 
     assert {"belvo": None, "mx": None} == {k: v for k, v in at_link.items() if k != "bitso"}
     assert at_link["bitso"] in {"not_configured", "institution"}
-    assert {"plaid": None, "mx": "not_linked", "finicity": "not_configured"} == at_read
+    assert {"plaid": None, "mx": "not_linked", "finicity": "not_linked"} == at_read
 
 
 async def test_backup_leaves_out_providers_that_are_linked(system: System) -> None:

@@ -37,6 +37,7 @@ def by_id(data: Any) -> dict[str, Any]:
     [
         ("plaid", ("ins_chase", "US"), True),
         ("mx", ("ins_chase", "US"), True),
+        ("finicity", ("ins_chase", "US"), True),
         ("belvo", ("ins_bbva_mx", "MX"), None),
     ],
 )

@@ -35,12 +35,19 @@ def caller(serving: Serving) -> Iterator[Caller]:
     made.close()
 
 
-def test_all_five_providers_are_listed_and_three_are_configured(caller: Caller) -> None:
+def test_all_five_providers_are_listed_and_those_with_credentials_are_configured(
+    caller: Caller,
+) -> None:
     """The statistics list every provider, configured or not."""
     providers = caller.stats()["providers"]
 
     assert list(providers) == list(REGISTRY)
-    assert {n for n, p in providers.items() if p["configured"]} == {"plaid", "mx", "belvo"}
+    assert {n for n, p in providers.items() if p["configured"]} == {
+        "plaid",
+        "mx",
+        "finicity",
+        "belvo",
+    }
 
 
 @pytest.mark.parametrize(
@@ -48,6 +55,7 @@ def test_all_five_providers_are_listed_and_three_are_configured(caller: Caller) 
     [
         ("plaid", "ins_chase", "US"),
         ("mx", "ins_wells_fargo", "US"),
+        ("finicity", "ins_citi", "US"),
         ("mx", "ins_banorte_mx", "MX"),
         ("belvo", "ins_bbva_mx", "MX"),
     ],

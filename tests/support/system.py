@@ -28,7 +28,7 @@ from tests.support.sandbox import RunningSandbox, running_sandbox
 
 __all__ = ["PROVIDERS", "Answer", "Linked", "System", "by_provider", "running_system"]
 
-PROVIDERS = ("plaid", "mx", "belvo")
+PROVIDERS = ("plaid", "mx", "finicity", "belvo")
 """The configured ones, unless a test names others."""
 _FLUSH_TIMEOUT_S = 5.0
 

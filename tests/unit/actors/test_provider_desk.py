@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import cast
 
 import pytest
@@ -21,6 +22,7 @@ from orchestrator.domain import (
     ErrorScope,
     ExchangeData,
     Failure,
+    Lane,
     OperationData,
     ProviderFailure,
     StoreError,
@@ -59,6 +61,7 @@ class Calls:
     def __init__(self, act: Act) -> None:
         self.settled: list[tuple[str, bool]] = []
         self.settling_fails: Exception | None = None
+        self.keys_trusted = 0
         self._act = act
 
     async def get_accounts(self, order: AttemptOrder, call: object) -> object:
@@ -72,6 +75,10 @@ class Calls:
     async def revoke(self, connection_id: str) -> None:
         """Act."""
         await self._act()
+
+    def keys_trusted_again(self) -> None:
+        """Count."""
+        self.keys_trusted += 1
 
     async def settle_exchange(self, link_session_id: str, *, in_doubt: bool) -> None:
         """Remember."""
@@ -480,6 +487,35 @@ async def test_forced_states_are_told_and_logged() -> None:
     assert ["operator: maintenance"] == [
         row.reason for row in bench.log.rows if isinstance(row, CircuitChange)
     ]
+
+
+async def test_handing_the_circuits_back_vouches_for_our_keys() -> None:
+    """Let the adapter try refused keys again with AUTO, and with no other state."""
+    bench = Bench(working)
+    counts = []
+    for state in ("FORCED_OPEN", "FORCED_CLOSED", "AUTO", "AUTO"):
+        await bench.desk.force(state, "drill")
+        counts.append(bench.calls.keys_trusted)
+    await bench.desk.close(1.0)
+
+    assert [0, 0, 1, 2] == counts
+
+
+@pytest.mark.parametrize(
+    ("lane", "interactive"), [(Lane.INTERACTIVE, True), (Lane.BACKFILL, False)]
+)
+async def test_attempt_knows_whether_a_person_waits(lane: Lane, *, interactive: bool) -> None:
+    """Tell the adapter's side of an attempt in which lane it runs."""
+    seen: list[bool] = []
+
+    async def look() -> OperationData:
+        trace = current_attempt.get()
+        seen.append(trace is not None and trace.interactive)
+        return NO_ACCOUNTS
+
+    await Bench(look).run(replace(order_of(), lane=lane))
+
+    assert [interactive] == seen
 
 
 async def test_waiting_rows_are_counted_until_drained() -> None:

@@ -10,6 +10,10 @@ import pytest
 from orchestrator.domain import Credential, Failure, ProviderFailure
 from orchestrator.providers.belvo import ADAPTER as BELVO
 from orchestrator.providers.belvo import Belvo
+from orchestrator.providers.finicity import ADAPTER as FINICITY
+from orchestrator.providers.finicity import Finicity
+from orchestrator.providers.finicity_session import FinicitySession
+from orchestrator.providers.finicity_token import TokenState
 from orchestrator.providers.http import VendorHttp, client_for
 from orchestrator.providers.mx import ADAPTER as MX
 from orchestrator.providers.mx import Mx
@@ -33,6 +37,9 @@ KEYS = {
     "PLAID_SECRET": "our-plaid-secret",
     "MX_CLIENT_ID": "our-mx-client",
     "MX_API_KEY": "our-mx-key",
+    "FINICITY_PARTNER_ID": "our-finicity-partner",
+    "FINICITY_PARTNER_SECRET": "our-finicity-secret",
+    "FINICITY_APP_KEY": "our-finicity-app-key",
     "BELVO_SECRET_ID": "our-belvo-id",
     "BELVO_SECRET_PASSWORD": "our-belvo-password",
 }
@@ -105,6 +112,24 @@ class ScriptedVendor:
             pause=self._note_pause,
         )
         return Mx(client, chosen, now=lambda: self.now, pause=self._note_pause)
+
+    def finicity(
+        self, *, token: str | None = "held", environment: str = "sandbox", **options: str
+    ) -> Finicity:
+        """Finicity over this vendor, with this vendor's clock; it holds a token unless told None."""
+        state = TokenState()
+        if token is not None:
+            state.renewed(token, self.now)
+        session = FinicitySession(
+            self.http(FINICITY, options), Credential(KEYS), now=lambda: self.now, state=state
+        )
+        return Finicity(
+            session,
+            options,
+            environment=environment,
+            now=lambda: self.now,
+            pause=self._note_pause,
+        )
 
     def belvo(self, **options: str) -> Belvo:
         """Belvo over this vendor, with this vendor's clock, and pauses only noted."""

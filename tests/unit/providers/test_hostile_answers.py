@@ -6,6 +6,7 @@ import json
 from collections.abc import Coroutine
 
 import belvo_payloads
+import finicity_payloads
 import httpx
 import mx_payloads
 import plaid_payloads
@@ -75,15 +76,33 @@ BELVO_BODIES = {
         belvo_payloads.page([belvo_payloads.movement("t1", merchant={"merchant_name": "m"})]),
     ],
 }
-BODIES = {"plaid": PLAID_BODIES, "mx": MX_BODIES, "belvo": BELVO_BODIES}
+FINICITY_BODIES = {
+    "link": [finicity_payloads.customer(), {"link": finicity_payloads.LINK}],
+    "exchange": [finicity_payloads.accounts(finicity_payloads.account())],
+    "accounts": [finicity_payloads.accounts(finicity_payloads.account())],
+    "transactions": [
+        finicity_payloads.accounts(finicity_payloads.account()),
+        finicity_payloads.page(
+            [finicity_payloads.movement(1), finicity_payloads.movement(2, status="shadow")]
+        ),
+    ],
+}
+BODIES = {
+    "plaid": PLAID_BODIES,
+    "mx": MX_BODIES,
+    "finicity": FINICITY_BODIES,
+    "belvo": BELVO_BODIES,
+}
 CREDENTIALS = {
     "plaid": plaid_payloads.CREDENTIAL,
     "mx": mx_payloads.CREDENTIAL,
+    "finicity": finicity_payloads.CREDENTIAL,
     "belvo": belvo_payloads.CREDENTIAL,
 }
 TOKENS = {
     "plaid": "public-1",
     "mx": mx_payloads.MEMBER_GUID,
+    "finicity": finicity_payloads.LOGIN_ID,
     "belvo": belvo_payloads.LINK_ID,
 }
 CASES = [(provider, operation) for provider in BODIES for operation in PLAID_BODIES]
@@ -125,7 +144,10 @@ def call(
         case "link":
             return adapter.create_link(link_request())
         case "exchange":
-            state = {"user_guid": mx_payloads.USER_GUID}
+            state = {
+                "user_guid": mx_payloads.USER_GUID,
+                "customer_id": finicity_payloads.CUSTOMER_ID,
+            }
             return adapter.exchange_token(exchange_request(TOKENS[provider], **state))
         case "accounts":
             return adapter.get_accounts(accounts_request(credential))

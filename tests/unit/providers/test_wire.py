@@ -10,6 +10,7 @@ from decimal import Decimal
 import httpx
 import pytest
 from belvo_payloads import CREDENTIAL as BELVO_CREDENTIAL
+from finicity_payloads import CREDENTIAL as FINICITY_CREDENTIAL
 from mx_payloads import CREDENTIAL as MX_CREDENTIAL
 from mx_payloads import MEMBER_GUID, account, member, page
 from plaid_payloads import CREDENTIAL as PLAID_CREDENTIAL
@@ -32,7 +33,12 @@ from orchestrator.providers.http import MAX_ANSWER_BYTES, VendorHttp, client_for
 from orchestrator.providers.protocol import FinancialProvider
 from orchestrator.providers.registry import REGISTRY, AdapterConfig, adapter_of
 
-CREDENTIALS = {"plaid": PLAID_CREDENTIAL, "mx": MX_CREDENTIAL, "belvo": BELVO_CREDENTIAL}
+CREDENTIALS = {
+    "plaid": PLAID_CREDENTIAL,
+    "mx": MX_CREDENTIAL,
+    "finicity": FINICITY_CREDENTIAL,
+    "belvo": BELVO_CREDENTIAL,
+}
 PROVIDERS = sorted(CREDENTIALS)
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
