@@ -15,6 +15,7 @@ from typing import Final
 from aiohttp import web
 
 from .belvo import Belvo
+from .bitso import Bitso
 from .calls import CallBook
 from .connections import Connections, LinkSessions
 from .control import Control
@@ -29,7 +30,7 @@ from .world import World
 
 __all__ = ["SANDBOX", "VENDORS", "Sandbox", "make_app", "serve"]
 
-VENDORS: Final[tuple[type[Vendor], ...]] = (Plaid, Mx, Belvo)
+VENDORS: Final[tuple[type[Vendor], ...]] = (Plaid, Mx, Belvo, Bitso)
 """The vendors served, each below a path of its name. A further one is a line here."""
 
 _SHUTDOWN_S: Final = 0.3
