@@ -57,8 +57,10 @@ class Adapter:
 class ProviderSpec:
     """A provider by name.
 
-    `credentials` are the environment variables that must all be set; `module` is where its
-    `ADAPTER` is, None while there is none: such a provider is known and never configured.
+    `credentials` are the environment variables that must all be set; a provider that needs none
+    (its users bring their own) is in use as soon as its address or another provider's credentials
+    are set. `module` is where its `ADAPTER` is, None while there is none: such a provider is known
+    and never configured.
     `probes_refused_keys`: refused keys may be tried again after a while, without harm.
     `institution_bound`: it serves its own institution and no other.
     """
@@ -88,7 +90,7 @@ REGISTRY: Final[Mapping[str, ProviderSpec]] = {
         ProviderSpec(
             "belvo", "Belvo", "BELVO", ("BELVO_SECRET_ID", "BELVO_SECRET_PASSWORD"), "belvo"
         ),
-        ProviderSpec("bitso", "Bitso", "BITSO", (), None, institution_bound=True),
+        ProviderSpec("bitso", "Bitso", "BITSO", (), "bitso", institution_bound=True),
     )
 }
 

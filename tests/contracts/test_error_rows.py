@@ -10,7 +10,7 @@ from orchestrator.resilience.blame import Blame, blame_of
 from tests.support.error_sheets.sheet import Rows
 from tests.support.system import System, running_system
 
-PROVIDERS: tuple[str, ...] = ()
+PROVIDERS: tuple[str, ...] = ("bitso",)
 """Those whose sandbox can answer with every code of their sheet."""
 HOMES = {"bitso": ("ins_bitso", "MX"), "belvo": ("ins_bbva_mx", "MX")}
 """Institution and region in which a provider is looked at, where it is not Chase in the US."""
