@@ -18,7 +18,7 @@ from .bitso_shapes import (
     CURRENCIES,
     BitsoShapes,
     account_status_json,
-    balance_json,
+    balances_json,
     book_json,
     currency_json,
     trade_json,
@@ -171,8 +171,7 @@ class Bitso(Vendor):
         return success(account_status_json(self.world.seed, self.options.bitso_permissions))
 
     def _balance(self, call: Call) -> Answer:
-        now = self.as_of(call, call.now)
-        rows = [balance_json(currency, self._life, now) for currency in CURRENCIES]
+        rows = balances_json(self._life, self.as_of(call, call.now))
         return success({"balances": cut(rows, call.kind)})
 
     def _ledger(self, call: Call) -> Answer:

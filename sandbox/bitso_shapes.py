@@ -3,7 +3,7 @@
 Source: docs.bitso.com; the fixtures of Bitso's own clients for Java and Python.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
@@ -18,7 +18,7 @@ __all__ = [
     "CURRENCIES",
     "BitsoShapes",
     "account_status_json",
-    "balance_json",
+    "balances_json",
     "book_json",
     "currency_json",
     "trade_json",
@@ -107,27 +107,34 @@ def account_status_json(seed: int, permissions: str) -> JsonObject:
     return status if told is None else {**status, "permissions": told}
 
 
-def balance_json(currency: str, life: BitsoLife, now: datetime) -> JsonObject:
-    """One currency's balance: the ledger's sum, and what is on its way in or out."""
-    total = life.totals(now).get(currency, Decimal(0))
-    incoming = outgoing = locked = Decimal(0)
-    for transfer in life.transfers(now):
-        if transfer.currency != currency or transfer.ends_at <= now:
-            continue
-        if transfer.operation == "funding":
-            incoming += transfer.amount
-            continue
-        outgoing += transfer.amount
-        if life.enters_ledger_at(transfer) > now:
-            locked += transfer.amount
-    return {
-        "currency": currency,
-        "available": _text(total - locked),
-        "locked": _text(locked),
-        "total": _text(total),
-        "pending_deposit": _text(incoming),
-        "pending_withdrawal": _text(outgoing),
-    }
+def balances_json(life: BitsoLife, now: datetime) -> list[JsonObject]:
+    """Every currency's balance: the ledger's sum, and what is on its way in or out."""
+    totals = life.totals(now)
+    under_way = [transfer for transfer in life.transfers(now) if transfer.ends_at > now]
+    incoming = _sums(transfer for transfer in under_way if transfer.operation == "funding")
+    leaving = [transfer for transfer in under_way if transfer.operation == "withdrawal"]
+    outgoing = _sums(leaving)
+    # What the ledger still counts although it is promised away.
+    locked = _sums(transfer for transfer in leaving if life.enters_ledger_at(transfer) > now)
+    nothing = Decimal(0)
+    return [
+        {
+            "currency": currency,
+            "available": _text(totals.get(currency, nothing) - locked.get(currency, nothing)),
+            "locked": _text(locked.get(currency, nothing)),
+            "total": _text(totals.get(currency, nothing)),
+            "pending_deposit": _text(incoming.get(currency, nothing)),
+            "pending_withdrawal": _text(outgoing.get(currency, nothing)),
+        }
+        for currency in CURRENCIES
+    ]
+
+
+def _sums(transfers: Iterable[Transfer]) -> Mapping[str, Decimal]:
+    sums: dict[str, Decimal] = {}
+    for transfer in transfers:
+        sums[transfer.currency] = sums.get(transfer.currency, Decimal(0)) + transfer.amount
+    return sums
 
 
 def transfer_json(transfer: Transfer, now: datetime) -> JsonObject:

@@ -6,6 +6,7 @@ the ledger a movement. Nothing ends a key but its user, at Bitso.
 """
 
 import random
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -26,7 +27,7 @@ from .bitso_pending import PendingMoney, settled_only
 from .bitso_reading import LedgerReading
 from .http import VendorHttp
 from .listing import Position
-from .options import choice, options_with, whole_number
+from .options import choice, matching, options_with, whole_number
 from .payload import rows, section, text
 from .protocol import (
     AccountsRead,
@@ -44,6 +45,7 @@ from .registry import Adapter, AdapterConfig
 __all__ = ["ADAPTER", "Bitso"]
 
 _CLIENT_ID: Final = "client_id"
+_PATH_SHAPE: Final = re.compile(r"[A-Za-z0-9_\-./]*")
 _FORM_LIFE: Final = timedelta(hours=1)
 """Long enough to set up a second factor at Bitso and make a key there."""
 
@@ -92,7 +94,7 @@ class Bitso:
         )
         self._client = BitsoClient(
             http,
-            prefix=chosen["path_prefix"],
+            prefix=matching(chosen, "path_prefix", _PATH_SHAPE, "a path", provider="bitso"),
             errors=bitso_errors(
                 throttle_scope=one_of("throttle_scope", "connection", "client"),
                 address_scope=one_of("address_scope", "connection", "client"),

@@ -93,13 +93,22 @@ class LedgerPages:
         # Whether the marked entry itself comes, too, is nowhere said; further back it cannot stand.
         if self.marker in ids[1:]:
             raise wrong_success(WrongSuccess.FROZEN, "its ledger does not go on from the marker")
-        known = {*self._seen, self.marker}
+        known = self._seen if self.marker is None else {*self._seen, self.marker}
         self.is_over = len(page) < _PAGE_SIZE
         if not self.is_over and known.issuperset(ids):
             raise wrong_success(WrongSuccess.FROZEN, "its ledger repeats itself")
-        self._seen.update(ids)
         self.marker = ids[-1] if ids else self.marker
-        return tuple(entry for entry in page if entry.eid is None or entry.eid not in known)
+        fresh = tuple(entry for entry in page if _name_of(entry) not in known)
+        # Nameless entries at a page's end come again, as no marker can stand behind them.
+        self._seen.update(name for entry in page if (name := _name_of(entry)) is not None)
+        return fresh
+
+
+def _name_of(entry: LedgerEntry) -> str | None:
+    """What an entry is known by within a reading; None for one of which nothing is told."""
+    if entry.eid is None and entry.legs:
+        return entry.legs[0].provider_transaction_id
+    return entry.eid
 
 
 class Ledger:

@@ -47,6 +47,7 @@ __all__ = [
 
 _FIAT: Final = frozenset({"mxn", "ars", "brl", "cop", "usd"})
 _ID_SHAPE: Final = re.compile(r"[A-Za-z0-9_\-]{1,64}")
+"""Of an id that can be asked for: what is signed is what every transport sends, without escapes."""
 _STATES_UNDER_WAY: Final = frozenset({"pending", "processing", "in_progress"})
 _STATES_DONE: Final = frozenset({"complete", "completed"})
 
@@ -91,7 +92,7 @@ class Transfer:
 class LedgerEntry:
     """An entry of the ledger.
 
-    `eid` is None where Bitso left it out. `settles` is the id of the funding or withdrawal whose
+    `eid` is None where Bitso left it out, or where it cannot be asked for again. `settles` is the id of the funding or withdrawal whose
     money the entry moves, None for other entries and for a transfer's fee.
     """
 
@@ -143,14 +144,14 @@ def entry_of(row: Payload, *, client_id: str, names_the_nameless: bool) -> Ledge
 
     """
     operation, at = text(row, "operation"), _instant(row)
-    eid = optional_text(row, "eid")
     details = _details(row)
     changes = _changes(row, operation)
-    name = eid or (_name_of(operation, at, details, changes) if names_the_nameless else None)
+    told = optional_text(row, "eid")
+    name = told or (_name_of(operation, at, details, changes) if names_the_nameless else None)
     settles = None if operation == "fee" else _transfer_id(details)
     description = _description(operation, details, changes)
     return LedgerEntry(
-        eid=eid,
+        eid=told if told and _ID_SHAPE.fullmatch(told) else None,
         at=at,
         legs=tuple(
             _movement(

@@ -47,19 +47,23 @@ class BitsoSignature(httpx.Auth):
         host_path: the path of the base URL, which stands for Bitso's host and is not signed.
         nonce: makes the nonce of a request.
 
+    Raises:
+        ProviderFailure: `INVALID_CREDENTIAL`, where key or secret is missing.
+
     """
 
     requires_request_body = True
 
     def __init__(self, credential: Credential, *, host_path: str, nonce: Callable[[], str]) -> None:
+        for name in (API_KEY, API_SECRET):
+            credential_part(credential, name)
         self._credential = credential
         self._host_path = host_path.rstrip("/")
         self._nonce = nonce
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Put the signature over method, path with query, and body on the request."""
-        key = credential_part(self._credential, API_KEY)
-        secret = credential_part(self._credential, API_SECRET)
+        key, secret = self._credential[API_KEY], self._credential[API_SECRET]
         nonce = self._nonce()
         target = request.url.raw_path.decode("ascii").removeprefix(self._host_path)
         signed = f"{nonce}{request.method}{target}".encode() + request.content

@@ -211,6 +211,35 @@ async def test_an_entry_without_an_id_can_be_given_one() -> None:
     assert ids(newest.transactions) == ["e2:btc", "e2:mxn"]
 
 
+@pytest.mark.parametrize("limit", [3, 1000])
+async def test_entries_without_an_id_are_told_once_at_a_pages_edge_too(limit: int) -> None:
+    """No marker can stand behind them, so that the next page begins with them again."""
+    rows = history(250, until=datetime(2026, 3, 17, tzinfo=UTC), every=timedelta(hours=1))
+    for number in (49, 50, 99, 100, 149, 150, 199, 200):
+        del rows[number]["eid"]
+    bitso = adapter(BitsoStore(rows), missing_eid="make")
+
+    told, _, _ = await walked(bitso, limit=limit)
+
+    assert len(ids(told)) == len({*ids(told)}) == 250
+    assert [row.date for row in told] == sorted(row.date for row in told)
+
+
+@pytest.mark.parametrize("odd", ["a/b+c=", "a b", "ñ", "x" * 65])
+async def test_an_odd_id_is_told_but_never_asked_for(odd: str) -> None:
+    """Transports escape such texts each in their own way, and the signature is over what is sent."""
+    store = BitsoStore([trade("e1"), trade(odd)])
+    bitso = adapter(store)
+
+    first = await read(bitso)
+    later = await read(bitso, cursor=first.next_cursor)
+    latest = await read(bitso, cursor=later.next_cursor)
+
+    assert ids(later.transactions) == [f"{odd}:btc", f"{odd}:mxn"]
+    assert latest.transactions == ()
+    assert {query.get("marker", "e1") for _, query in store.asked} == {"e1"}
+
+
 async def test_a_window_is_looked_for_from_the_newest_entry() -> None:
     """Years of history cost nothing: pages come newest first, down to the window's beginning."""
     store = BitsoStore(history(2000, until=datetime(2026, 3, 18, tzinfo=UTC), every=A_DAY / 2))

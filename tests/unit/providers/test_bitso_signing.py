@@ -260,6 +260,8 @@ def test_lock_outs_are_kept_within_bounds() -> None:
         {"lockout_s": "0"},
         {"throttle_scope": "ip"},
         {"nonce": "v1"},
+        {"path_prefix": "/api?x"},
+        {"path_prefix": "/ápi"},
     ],
 )
 def test_a_wrong_option_is_refused_at_the_start(options: dict[str, str]) -> None:
