@@ -388,16 +388,38 @@ async def test_a_marker_that_is_told_again_is_left_out() -> None:
     assert ids(later.transactions) == ["e2:btc", "e2:mxn"]
 
 
-@pytest.mark.parametrize("at", [0, 99])
-async def test_a_ledger_that_stands_is_noticed(at: int) -> None:
-    """A full page that was there before, or one that leads up to the marker, promises no end."""
-    page = history(100, until=datetime(2026, 3, 18, tzinfo=UTC), every=timedelta(hours=1))[::-1]
-    other = [*page[:at], *page[at + 1 :], page[at]]
-    bitso = ScriptedVendor(answer(success(page)), answer(success(other))).bitso(pending="false")
+@pytest.mark.parametrize("kind", ["leads-up", "repeats", "turns"])
+async def test_a_ledger_that_stands_is_noticed(kind: str) -> None:
+    """A page that leads up to the marker, or a full one that was there before, promises no end."""
+    rows = history(300, until=datetime(2026, 3, 18, tzinfo=UTC), every=timedelta(hours=1))[::-1]
+    first, second = rows[:100], rows[100:200]
+    pages = {
+        "leads-up": [first, [*second[:49], first[-1]]],
+        "repeats": [first, [first[-1], *first[:-1]]],
+        "turns": [first, second, first],
+    }[kind]
+    vendor = ScriptedVendor(*(answer(success(page)) for page in pages))
 
-    failure = await failure_of(read(bitso))
+    failure = await failure_of(read(vendor.bitso(pending="false")))
 
     assert verdict(failure) == ("provider_down", "institution", "WRONG_SUCCESS_FROZEN")
+    assert len(vendor.requests) == len(pages)
+
+
+async def test_entries_a_little_out_of_order_are_not_lost_at_a_windows_edge() -> None:
+    """Times within an hour of midnight do not end the search for the window, nor its reading."""
+    times = {
+        "a": "2026-03-01T00:10:00+0000",
+        "b": "2026-02-28T23:50:00+0000",
+        "c": "2026-03-01T00:20:00+0000",
+        "d": "2026-03-02T00:10:00+0000",
+        "e": "2026-03-01T23:55:00+0000",
+    }
+    store = BitsoStore([funding(eid, f"f{eid}", at=at) for eid, at in times.items()])
+
+    told = await read(adapter(store), start_date=date(2026, 3, 1), end_date=date(2026, 3, 1))
+
+    assert ids(told.transactions) == ["a:mxn", "c:mxn", "e:mxn"]
 
 
 @pytest.mark.parametrize(
