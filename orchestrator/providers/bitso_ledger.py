@@ -1,5 +1,6 @@
 """Bitso's ledger, page by page, in either direction: no page twice, and no more than an answer bears."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, Literal
@@ -19,7 +20,8 @@ __all__ = ["Ledger", "LedgerPages", "PageBudget"]
 
 _PAGE_SIZE: Final = 100  # the largest
 _MOST_PAGES: Final = 50
-_ROOM_S: Final = 2.0
+_CALLS_LEFT: Final = 4
+"""A page, the two lists of transfers, and a look whether the ledger has what they show."""
 
 _log = structlog.get_logger("provider")
 
@@ -29,7 +31,8 @@ Order = Literal["asc", "desc"]
 class PageBudget:
     """How many pages one answer may take: a bound of its own, and the attempt's time.
 
-    The first page is always allowed, so that every answer gets on.
+    The first page is always allowed, so that every answer gets on; a further one while it and what
+    follows the ledger fit into the time that is left, each as slow as the slowest page so far.
 
     Args:
         most: pages.
@@ -39,11 +42,17 @@ class PageBudget:
     def __init__(self, most: int = _MOST_PAGES) -> None:
         self._most = most
         self._taken = 0
+        self._left_s: float | None = None
+        self._slowest_s = 0.0
 
     def take(self) -> bool:
         """Ask for one more page."""
         trace = current_attempt.get()
-        has_time = trace is None or trace.time_left_s() > _ROOM_S
+        left_s = math.inf if trace is None else trace.time_left_s()
+        if self._left_s is not None and left_s < math.inf:
+            self._slowest_s = max(self._slowest_s, self._left_s - left_s)
+        self._left_s = left_s
+        has_time = left_s > _CALLS_LEFT * self._slowest_s
         if self._taken and (self._taken >= self._most or not has_time):
             return False
         self._taken += 1
