@@ -127,7 +127,7 @@ class ProviderDesk:
             AdmitRequest(
                 operation=order.operation,
                 institution_id=order.institution_id,
-                connection_id=order.connection_id,
+                connection_id=_whose(order),
                 panic=order.panic,
             ),
             self._clock.now_s(),
@@ -214,7 +214,9 @@ class ProviderDesk:
     async def _ended(self, attempt: _Attempt, outcome: OperationData | Failure) -> AttemptReply:
         order, trace = attempt.order, attempt.trace
         failure = outcome if isinstance(outcome, Failure) else None
-        self._record(attempt.permit, failure)
+        # What was done without a call says nothing about the provider, so nobody's is what it was.
+        proven = failure is not None or trace.http_calls > 0
+        self._record(attempt.permit, failure if proven else CUT)
         waited_ms = (order.waited_s + trace.waited_s) * 1000
         latency_ms = (self._clock.now_s() - attempt.started_s - trace.waited_s) * 1000
         in_doubt = failure is not None and self._in_doubt(order, failure, trace)
@@ -281,7 +283,7 @@ class ProviderDesk:
         waited_s = 0.0
         while True:
             now = self._clock.now_s()
-            verdict = self._guard.limiter.try_acquire(endpoint, order.connection_id, now)
+            verdict = self._guard.limiter.try_acquire(endpoint, _whose(order), now)
             if isinstance(verdict, Granted):
                 return waited_s
             if trace.http_calls == 0:
@@ -353,6 +355,16 @@ class ProviderDesk:
             while True:
                 await asyncio.sleep(_OBSERVE_EVERY_S)
                 self._log_changes(self._guard.observe(self._clock.now_s()))
+
+
+def _whose(order: AttemptOrder) -> str | None:
+    """Whose calls these are, for limits that hold for each connection.
+
+    An exchange's are those of the connection that it makes, known by its link session until then.
+    """
+    if order.connection_id is None and isinstance(order.call, ExchangeCall):
+        return order.call.link_session_id
+    return order.connection_id
 
 
 def _limited(retry_after_s: float) -> Rejected:

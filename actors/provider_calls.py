@@ -4,6 +4,7 @@ It knows the vault and the adapter, and neither breaker nor limiter.
 """
 
 import json
+from collections.abc import Iterable
 from uuid import uuid4
 
 import structlog
@@ -194,6 +195,7 @@ class ProviderCalls:
             provider=self._provider,
             institution_id=record.institution_id,
             status=record.status,
+            warnings=exchanged.warnings,
         )
 
     async def settle_exchange(self, link_session_id: str, *, in_doubt: bool) -> None:
@@ -211,11 +213,7 @@ class ProviderCalls:
 
         """
         opened = await self._opened.open(call.connection_id, call.credential_version)
-        read = await self._adapter.get_accounts(
-            AccountsRequest(opened.credential, allow_stale=call.allow_stale)
-        )
-        self._check_accounts(opened, read)
-        await self._opened.match(opened, read.accounts)
+        read = await self._read_accounts(call, opened)
         opened.check_login(call.sibling_account_ids)
         return AccountsData(
             accounts=tuple(
@@ -263,8 +261,9 @@ class ProviderCalls:
         )
         self._check_movements(opened, call, read)
         removed = await self._vanished.removed(opened, read)
-        if any(t.provider_account_id not in opened.account_ids for t in read.transactions):
-            await self._read_accounts(call, opened)
+        named = {t.provider_account_id for t in read.transactions}
+        if not named <= opened.account_ids.keys():
+            await self._read_accounts(call, opened, named)
         unknown = sum(t.provider_account_id not in opened.account_ids for t in read.transactions)
         if unknown:
             # An account that the vendor no longer lists has no id of ours to tell them under.
@@ -312,12 +311,23 @@ class ProviderCalls:
         if isinstance(self._adapter, KeepsKeysBack):
             self._adapter.keys_trusted_again()
 
-    async def _read_accounts(self, call: TransactionsCall, opened: OpenedConnection) -> None:
+    async def _read_accounts(
+        self,
+        call: AccountsCall | TransactionsCall,
+        opened: OpenedConnection,
+        named: Iterable[str] = (),
+    ) -> AccountsRead:
+        """A connection's accounts, with our ids learnt; `named` are those that movements name."""
         read = await self._adapter.get_accounts(
-            AccountsRequest(opened.credential, allow_stale=call.allow_stale)
+            AccountsRequest(
+                opened.credential,
+                allow_stale=call.allow_stale,
+                known_account_ids=frozenset((*opened.account_ids, *named)),
+            )
         )
         self._check_accounts(opened, read)
         await self._opened.match(opened, read.accounts)
+        return read
 
     def _check_accounts(self, opened: OpenedConnection, read: AccountsRead) -> None:
         if read.stale:
@@ -330,8 +340,9 @@ class ProviderCalls:
     def _check_movements(
         self, opened: OpenedConnection, call: TransactionsCall, read: TransactionsRead
     ) -> None:
-        # After a cursor, nothing new is what mostly happens.
-        if read.stale or call.provider_cursor is not None:
+        # After a cursor, nothing new is what mostly happens; before the last part, nothing yet.
+        nothing_yet = read.has_more and not read.transactions
+        if read.stale or nothing_yet or call.provider_cursor is not None:
             return
         if opened.shown.doubts_movements(
             call.account_id,

@@ -1,5 +1,6 @@
 """The sandbox's own endpoints below `/_control/`: play the widget, set faults, read what happened."""
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final
@@ -17,6 +18,7 @@ from .wire import dumps
 __all__ = ["Control"]
 
 _NAMES: Final = ("linkToken", "linkUrl", "linkSessionId")
+_OUR_SESSION: Final = re.compile(r"ls_[0-9a-f]{32}")
 
 
 class _Wrong(Exception):
@@ -71,7 +73,7 @@ class Control:
             return wrong.answer()
         return _json(200, {"temporaryToken": token})
 
-    def _play(self, body: object) -> str:
+    def _play(self, body: object) -> str | Mapping[str, str]:
         session, named, said = self._asked(body)
         now = self._clock()
         if now >= session.expires_at or (session.single_use and session.completed):
@@ -105,7 +107,25 @@ class Control:
             session = self._sessions.find(said[name])
             if session is not None:
                 return session, said[name], said
+        unheard = self._unheard(said) if "linkSessionId" in said else None
+        if unheard is not None:
+            return unheard, said["linkSessionId"], said
         raise _Wrong(404, given[0], "no such link session")
+
+    def _unheard(self, said: Mapping[str, str]) -> LinkSession | None:
+        """The session of a vendor that is sent nothing when a link session is made.
+
+        The named bank tells that it is one; where none is named, the id's own form has to do.
+        """
+        named = said.get("institutionId")
+        bank = BANKS.get(named or "")
+        ours = named is None and _OUR_SESSION.fullmatch(said["linkSessionId"])
+        for vendor in self._vendors.values():
+            session = vendor.unheard_session(said["linkSessionId"], self._clock())
+            serves = ours if bank is None else bank.id_at(vendor.name)
+            if session is not None and serves:
+                return session
+        return None
 
     def _bank(self, session: LinkSession, asked: object, name: str) -> Bank | None:
         if isinstance(asked, str):

@@ -117,6 +117,7 @@ class Gateway:
             raw=await request.read(),
             now=self._clock(),
             request_id=uuid4().hex,
+            target=request.raw_path.removeprefix(prefix),
         )
 
     def _judge(self, vendor: Vendor, route: Route, call: Call) -> Interference:

@@ -46,7 +46,14 @@ class SandboxOptions:
     `finicity_first_reading` says what first reads a bank at Finicity that was just linked: `connect`
     itself, or a `refresh` (and every midnight).
     `finicity_refresh_s` is how long a refresh of Finicity's takes.
-    `enforce_limits` turns on Plaid's published limits per Item and per client, and MX's per second.
+    `bitso_permissions` is what Bitso tells of its user's key, beside whose it is.
+    `bitso_withdrawals` is when a withdrawal enters Bitso's ledger: when it is asked for or done.
+    `bitso_fee_sign` is the sign of a fee in Bitso's ledger: its samples disagree.
+    `bitso_nameless_entries` leaves some entries of Bitso's ledger without an id.
+    `bitso_errors_in_200` sends Bitso's errors with the HTTP status 200 and their codes as numbers.
+    `bitso_nonce_skew_s` is by how much the time in a nonce for Bitso may be off; 0 means any.
+    `enforce_limits` turns on Plaid's published limits per Item and per client, MX's per second, and
+    Bitso's per user and per address with their lock-outs.
     """
 
     mx_dates: Literal["iso", "unix", "both"] = "both"
@@ -83,3 +90,9 @@ class SandboxOptions:
     finicity_pending: Literal["shadow", "gone", "same_id"] = "shadow"
     finicity_first_reading: Literal["connect", "refresh"] = "connect"
     finicity_refresh_s: float = 2.0
+    bitso_permissions: Literal["untold", "read_only", "may_withdraw"] = "untold"
+    bitso_withdrawals: Literal["completed", "created"] = "completed"
+    bitso_fee_sign: Literal["negative", "positive"] = "negative"
+    bitso_nameless_entries: bool = False
+    bitso_errors_in_200: bool = False
+    bitso_nonce_skew_s: float = 0.0

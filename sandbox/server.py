@@ -15,6 +15,7 @@ from typing import Final
 from aiohttp import web
 
 from .belvo import Belvo
+from .bitso import Bitso
 from .calls import CallBook
 from .connections import Connections, LinkSessions
 from .control import Control
@@ -37,6 +38,7 @@ VENDORS: Final[tuple[type[Vendor], ...]] = (
     Mx,
     Finicity,
     Belvo,
+    Bitso,
     # A further vendor is a line here.
 )
 """The vendors served, each below a path of its name."""

@@ -1,7 +1,7 @@
 """What a vendor of the sandbox is made of: routes, its own refusals, and the end of its widget."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from hashlib import sha256
@@ -109,8 +109,18 @@ class Vendor(ABC):
         return None
 
     @abstractmethod
-    def complete(self, session: LinkSession, user: str, bank: Bank, now: datetime) -> str:
-        """Play the widget to its end; answer what it hands to the front end."""
+    def complete(
+        self, session: LinkSession, user: str, bank: Bank, now: datetime
+    ) -> str | Mapping[str, str]:
+        """Play the widget to its end; answer what it hands to the front end.
+
+        That is a token, or what the user types into the form that takes a widget's place.
+        """
+
+    def unheard_session(self, link_session_id: str, now: datetime) -> LinkSession | None:
+        """A link session of which nothing was sent here, where the vendor has no widget but a form."""
+        del link_session_id, now
+        return None
 
     def bank_of_widget(self, url: str) -> Bank | None:
         """The bank that a widget's URL preselects, where its session did not name one."""

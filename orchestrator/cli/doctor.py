@@ -179,6 +179,12 @@ def _providers(settings: Settings, reach: Callable[[str], bool]) -> Iterator[Fin
                 else f"{spec.name}: {url} does not answer: check the network, or "
                 f"{spec.env_prefix}_BASE_URL",
             )
+        elif not spec.credentials:
+            yield Finding(
+                None,
+                f"{spec.name}: not configured (it needs no keys of ours: {spec.env_prefix}_BASE_URL "
+                "or another provider's credentials bring it in)",
+            )
         elif len(keys.missing) < len(spec.credentials):
             yield Finding(False, f"{spec.name}: {', '.join(keys.missing)} is missing: set it, too")
         else:

@@ -87,20 +87,28 @@ class Exchanged:
 
     `login_key` identifies the institution login at the vendor without granting anything, so that a
     repaired or repeated link of the same login is recognised (Plaid's item id, an MX member guid).
+    `warnings` are sentences of ours for the caller: the connection works, but something about it
+    should be looked at.
     """
 
     credential: Credential
     login_key: str
     provider_institution_id: str | None
     status: ConnectionStatus
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class AccountsRequest:
-    """Read a connection's accounts; `allow_stale` takes old data of a broken connection."""
+    """Read a connection's accounts; `allow_stale` takes old data of a broken connection.
+
+    `known_account_ids` are the vendor's ids of accounts that this connection has shown before or
+    has told movements of: a vendor whose accounts come and go with their money keeps these listed.
+    """
 
     credential: Credential
     allow_stale: bool
+    known_account_ids: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from actors.messages import AttemptOrder, AttemptReply, NotAttempted
+from actors.messages import AttemptOrder, AttemptReply, ExchangeCall, NotAttempted
 from actors.outbox import LogOutbox
 from actors.ports import ActorLost
 from actors.provider import ProviderDesk
@@ -168,6 +168,11 @@ async def working() -> OperationData:
     return NO_ACCOUNTS
 
 
+async def unsent() -> OperationData:
+    """Answer without a call."""
+    return NO_ACCOUNTS
+
+
 async def hanging() -> OperationData:
     """Send a call and never answer."""
     await http()
@@ -269,6 +274,52 @@ async def test_first_call_without_room_is_a_refusal() -> None:
     assert 1 == len(bench.attempts)
     assert [] == bench.slept
     assert 0 == bench.guard.in_flight
+
+
+async def test_a_success_without_a_call_proves_nothing() -> None:
+    """A link session that no vendor hears of neither resets a count nor closes a circuit."""
+    acts = [failing(DOWN)] * 4
+    outcomes = iter([*acts, unsent, failing(DOWN)])
+
+    async def act() -> OperationData | NotAttempted:
+        return await next(outcomes)()
+
+    bench = Bench(act)
+    replies = [await bench.desk.execute(order_of(number)) for number in range(6)]
+    await bench.desk.close(1.0)
+
+    assert NO_ACCOUNTS is replies[4].outcome
+    assert CircuitState.OPEN is bench.guard.board.state
+    assert ["success"] == [row.outcome for row in bench.attempts if row.http_calls == 0]
+    assert 0 == bench.guard.in_flight
+
+
+async def test_an_exchanges_calls_count_for_its_link_session() -> None:
+    """Before there is a connection, limits of single connections hold for each link session."""
+    bench = Bench(working, quotas=(Quota(QuotaScope.CONNECTION, 1, 60.0),))
+    first = await bench.desk.execute(exchange_order(1))
+    again = await bench.desk.execute(exchange_order(2))
+    other = replace(exchange_order(3), call=ExchangeCall("space_1", "ls_2", b"sealed"))
+    another = await bench.run(other)
+
+    assert NO_ACCOUNTS is first.outcome
+    assert isinstance(again.outcome, Rejected)
+    assert NO_ACCOUNTS is another.outcome
+
+
+async def test_a_throttled_exchange_pauses_its_link_session_alone() -> None:
+    """One user's lock-out keeps nobody else from linking."""
+    throttled = Failure(
+        ErrorClass.RATE_LIMIT, ErrorScope.CONNECTION, "0801", "slow down", retry_after_s=60.0
+    )
+    bench = Bench(failing(throttled), exchange_consumes=False)
+    await bench.desk.execute(exchange_order(1))
+    again = await bench.desk.execute(exchange_order(2))
+    other = replace(exchange_order(3), call=ExchangeCall("space_1", "ls_2", b"sealed"))
+    another = await bench.run(other)
+
+    assert isinstance(again.outcome, Rejected)
+    assert throttled is another.outcome
 
 
 async def test_later_calls_wait_for_room() -> None:

@@ -103,7 +103,7 @@ def test_a_transaction_reads_as_the_contract_says() -> None:
     ("operation", "expected"),
     [
         ("createLink", "linkSessionId provider linkToken linkUrl expiresAt linkType fields"),
-        ("exchangeToken", "connectionId provider institutionId status"),
+        ("exchangeToken", "connectionId provider institutionId status warnings"),
         ("getAccounts", "accounts asOf stale"),
         ("syncTransactions", "transactions removed nextCursor hasMore stale"),
     ],

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
+from random import Random
 
 import httpx
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from orchestrator.domain import Credential, Failure, ProviderFailure
 from orchestrator.providers.belvo import ADAPTER as BELVO
 from orchestrator.providers.belvo import Belvo
+from orchestrator.providers.bitso import ADAPTER as BITSO
+from orchestrator.providers.bitso import Bitso
 from orchestrator.providers.finicity import ADAPTER as FINICITY
 from orchestrator.providers.finicity import Finicity
 from orchestrator.providers.finicity_session import FinicitySession
@@ -141,6 +144,10 @@ class ScriptedVendor:
             pause=self._note_pause,
         )
 
+    def bitso(self, **options: str) -> Bitso:
+        """Bitso over this vendor, with this vendor's clock and dice of its own."""
+        return Bitso(self.http(BITSO, options), options, now=lambda: self.now, rng=Random(7))
+
     async def _note_pause(self, seconds: float) -> None:
         self.pauses.append(seconds)
 
@@ -159,9 +166,10 @@ def link_request(**over: object) -> LinkRequest:
     return LinkRequest(**(fields | over))  # type: ignore[arg-type]
 
 
-def exchange_request(token: str, **state: str) -> ExchangeRequest:
-    """The end of a link session of our user."""
-    return ExchangeRequest(USER, Credential({"token": token}), state, None)
+def exchange_request(token: str | Mapping[str, str], **state: str) -> ExchangeRequest:
+    """The end of a link session of our user, by a token or by a form."""
+    parts = {"token": token} if isinstance(token, str) else token
+    return ExchangeRequest(USER, Credential(parts), state, None)
 
 
 def accounts_request(credential: Credential, *, allow_stale: bool = False) -> AccountsRequest:

@@ -5,6 +5,8 @@ from collections.abc import Callable
 import pytest
 from belvo_payloads import CREDENTIAL as BELVO_CREDENTIAL
 from belvo_payloads import errors, link, page
+from bitso_payloads import CREDENTIAL as BITSO_CREDENTIAL
+from bitso_payloads import error as bitso_error
 from finicity_payloads import CREDENTIAL as FINICITY_CREDENTIAL
 from finicity_payloads import account as finicity_account
 from finicity_payloads import accounts as finicity_accounts
@@ -19,6 +21,7 @@ from scripted_vendor import ScriptedVendor, accounts_request, answer, failure_of
 
 from orchestrator.domain import ErrorClass, ErrorScope
 from orchestrator.providers.belvo_errors import BELVO_ERRORS, BELVO_KNOWN_LINK_ERRORS
+from orchestrator.providers.bitso_errors import bitso_errors
 from orchestrator.providers.error_table import ErrorRule, ErrorTable, rule
 from orchestrator.providers.finicity_errors import (
     FINICITY_AGGREGATION,
@@ -36,9 +39,10 @@ from orchestrator.providers.mx_errors import (
     SETTLED,
 )
 from orchestrator.providers.plaid_errors import PLAID_ERRORS
-from tests.support.error_sheets import belvo, finicity, mx, plaid
+from tests.support.error_sheets import belvo, bitso, finicity, mx, plaid
 from tests.support.error_sheets.sheet import documented
 
+BITSO_ERRORS = bitso_errors(throttle_scope="connection", address_scope="connection")
 LIE = "RATE_LIMIT INVALID_API_KEYS ITEM_LOGIN_REQUIRED institution_down authentication_failed"
 
 
@@ -56,8 +60,19 @@ def words(row: ErrorRule) -> tuple[str, str, bool]:
         (MEMBER_STATUSES, mx.MEMBERS),
         (FINICITY_ERRORS.codes, finicity.CODES),
         (BELVO_ERRORS.codes, belvo.CODES),
+        (BITSO_ERRORS.codes, bitso.CODES),
+        (BITSO_ERRORS.types, bitso.FAMILIES),
     ],
-    ids=["plaid", "plaid-types", "mx", "mx-members", "finicity", "belvo"],
+    ids=[
+        "plaid",
+        "plaid-types",
+        "mx",
+        "mx-members",
+        "finicity",
+        "belvo",
+        "bitso",
+        "bitso-families",
+    ],
 )
 def test_a_table_holds_the_documented_rows_and_no_others(
     rows: dict[str, ErrorRule], sheet: str
@@ -86,6 +101,16 @@ def test_belvo_statuses_are_the_documented_ones() -> None:
     assert told == documented(belvo.STATUSES)
 
 
+def test_a_status_alone_at_bitso_is_about_the_users_key() -> None:
+    """There are no keys of ours to be refused there."""
+    told = {
+        code: words(BITSO_ERRORS.rule_for(code=None, error_type=None, http_status=int(code)))
+        for code in documented(bitso.STATUSES)
+    }
+
+    assert told == documented(bitso.STATUSES)
+
+
 def test_every_member_status_has_one_meaning() -> None:
     """A status is bad, under way or well, and DISABLED is a setting's."""
     known = [*MEMBER_STATUSES, *GATHERING, *SETTLED, "DISABLED"]
@@ -108,6 +133,7 @@ def test_every_member_status_has_one_meaning() -> None:
         FINICITY_AGGREGATION,
         BELVO_ERRORS,
         BELVO_KNOWN_LINK_ERRORS,
+        BITSO_ERRORS,
     ],
 )
 def test_whoever_must_act_is_told_how(table: ErrorTable) -> None:
@@ -283,3 +309,16 @@ async def test_an_empty_page_of_belvo_is_no_error() -> None:
     result = await vendor.belvo().get_accounts(accounts_request(BELVO_CREDENTIAL))
 
     assert result.accounts == ()
+
+
+@pytest.mark.parametrize("code", sorted(BITSO_ERRORS.codes))
+@pytest.mark.parametrize("status", [200, 401, 420, 500])
+async def test_bitso_codes_decide_over_status_and_message(code: str, status: int) -> None:
+    """Bitso's errors come with any status, a success's too, and their texts say nothing."""
+    row = BITSO_ERRORS.codes[code]
+    vendor = ScriptedVendor(answer(bitso_error(code), status))
+
+    failure = await failure_of(vendor.bitso().get_accounts(accounts_request(BITSO_CREDENTIAL)))
+
+    assert (failure.error_class, failure.scope, failure.code) == (row.error_class, row.scope, code)
+    assert (failure.message, failure.http_status) == (row.meaning, status)

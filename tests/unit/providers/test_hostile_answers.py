@@ -6,6 +6,7 @@ import json
 from collections.abc import Coroutine
 
 import belvo_payloads
+import bitso_payloads
 import finicity_payloads
 import httpx
 import mx_payloads
@@ -87,25 +88,44 @@ FINICITY_BODIES = {
         ),
     ],
 }
+BITSO_BODIES = {
+    "exchange": [bitso_payloads.success(bitso_payloads.status())],
+    "accounts": [bitso_payloads.balances(bitso_payloads.balance("mxn", "1.50"))],
+    "transactions": [
+        bitso_payloads.success(
+            [
+                bitso_payloads.trade("e1"),
+                bitso_payloads.fee("e2", "0.1"),
+                bitso_payloads.funding("e3", "f3"),
+            ]
+        ),
+        bitso_payloads.success([bitso_payloads.transfer("fundings", "f1", "pending")]),
+        bitso_payloads.success([bitso_payloads.transfer("withdrawals", "w1", "processing")]),
+        bitso_payloads.success([bitso_payloads.funding("e3", "f3")]),
+    ],
+}
 BODIES = {
     "plaid": PLAID_BODIES,
     "mx": MX_BODIES,
     "finicity": FINICITY_BODIES,
     "belvo": BELVO_BODIES,
+    "bitso": BITSO_BODIES,
 }
 CREDENTIALS = {
     "plaid": plaid_payloads.CREDENTIAL,
     "mx": mx_payloads.CREDENTIAL,
     "finicity": finicity_payloads.CREDENTIAL,
     "belvo": belvo_payloads.CREDENTIAL,
+    "bitso": bitso_payloads.CREDENTIAL,
 }
 TOKENS = {
     "plaid": "public-1",
     "mx": mx_payloads.MEMBER_GUID,
     "finicity": finicity_payloads.LOGIN_ID,
     "belvo": belvo_payloads.LINK_ID,
+    "bitso": bitso_payloads.FORM,
 }
-CASES = [(provider, operation) for provider in BODIES for operation in PLAID_BODIES]
+CASES = [(provider, operation) for provider, bodies in BODIES.items() for operation in bodies]
 
 
 def places(value: object, path: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
