@@ -18,6 +18,7 @@ from orchestrator.resilience.quota import Quota, QuotaScope
 
 from .belvo_errors import BELVO_ERRORS, BELVO_KNOWN_LINK_ERRORS, BROKEN_LINKS
 from .belvo_mapping import account_of, listed_of
+from .belvo_webhooks import BelvoWebhooks
 from .error_table import ErrorTable
 from .http import VendorHttp, VendorResponse, leads_elsewhere, note_request_id, retry_after_s
 from .options import choice, options_with
@@ -298,5 +299,6 @@ ADAPTER: Final = Adapter(
     quotas={"sandbox": _QUOTAS, "production": _QUOTAS},
     vendor_http=_vendor_http,
     build=lambda http, config: Belvo(http, Credential(config.keys), config.options, now=config.now),
+    webhooks=lambda _http, config: BelvoWebhooks.of(config),
     default_options=_DEFAULT_OPTIONS,
 )

@@ -21,6 +21,7 @@ from .listing import shifted
 from .mx_client import MxClient, version_headers
 from .mx_errors import DISABLED_RULES, MEMBER_STATUSES, SETTLED
 from .mx_mapping import account_of, listed_of
+from .mx_webhooks import MxWebhooks
 from .options import choice, options_with
 from .payload import Payload, optional_flag, optional_instant, optional_text, text
 from .protocol import (
@@ -254,5 +255,6 @@ ADAPTER: Final = Adapter(
     quotas={"sandbox": _QUOTAS, "production": _QUOTAS},
     vendor_http=_vendor_http,
     build=_build,
+    webhooks=lambda _http, config: MxWebhooks.of(config),
     default_options=_DEFAULT_OPTIONS,
 )

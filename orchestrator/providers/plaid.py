@@ -33,6 +33,7 @@ from .payload import (
 from .plaid_cursor import FeedLoop, FeedReading, FeedUpdate
 from .plaid_errors import GONE, MUTATION, PLAID_ERRORS
 from .plaid_mapping import account_of
+from .plaid_webhooks import PlaidWebhooks
 from .protocol import (
     AccountsRead,
     AccountsRequest,
@@ -296,5 +297,6 @@ ADAPTER: Final = Adapter(
     },
     vendor_http=_vendor_http,
     build=lambda http, config: Plaid(http, config.options),
+    webhooks=lambda http, _config: PlaidWebhooks(http),
     default_options=_DEFAULT_OPTIONS,
 )
