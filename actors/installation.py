@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import Final
 
+from sqlalchemy import URL
+
 from orchestrator.intake import Intake
 from orchestrator.providers.registry import REGISTRY, ProviderSpec
 from orchestrator.settings import ProviderKeys, Settings
-from orchestrator.vault.cipher import VaultCipher
-from orchestrator.vault.key import vault_cipher
+from orchestrator.vault import VaultCipher, VaultStore, vault_cipher, vault_url
 
 __all__ = [
     "ATTEMPTS_FILE",
@@ -16,6 +17,8 @@ __all__ = [
     "intake_of",
     "keys_of",
     "models_folder",
+    "open_vault",
+    "vault_url_of",
 ]
 
 ATTEMPTS_FILE: Final = "attempts.duckdb"
@@ -44,6 +47,34 @@ def cipher_of(settings: Settings) -> VaultCipher:
 
     """
     return vault_cipher(settings.environment.vault_key, settings.data_dir)
+
+
+def vault_url_of(settings: Settings) -> URL:
+    """Where this installation's vault is.
+
+    Raises:
+        ConfigurationError: `ORCHESTRATOR_VAULT_URL` is not usable.
+
+    """
+    return vault_url(settings.data_dir, settings.environment.vault_url)
+
+
+def open_vault(settings: Settings) -> VaultStore:
+    """This installation's vault, brought to this program's schema.
+
+    Raises:
+        ConfigurationError: its address or its key is not usable, or it was made under other keys.
+        StoreError: it cannot be opened, or belongs to a newer program.
+
+    """
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    store = VaultStore(vault_url_of(settings))
+    try:
+        store.check_keys(cipher_of(settings))
+    except BaseException:
+        store.close()
+        raise
+    return store
 
 
 def intake_of(settings: Settings, cipher: VaultCipher) -> Intake:

@@ -7,7 +7,7 @@ from typing import Final
 
 import structlog
 
-from actors.attempt_failures import PART_LOST
+from actors.attempt_failures import PART_LOST, STORE_FAILED
 from actors.health_board import HealthBoard
 from actors.idempotent import IdempotentRequests
 from actors.model_watch import ModelTakeUp
@@ -28,6 +28,7 @@ from orchestrator.domain import (
     ProviderFailure,
     QueryRefused,
     RequestRefused,
+    StoreError,
     from_unix,
     rfc3339,
     to_wire,
@@ -58,6 +59,9 @@ def _refusing() -> Iterator[None]:
         raise RequestRefused(
             OperationError(ErrorType.VALIDATION, "INVALID_QUERY", f"sql: {refused}")
         ) from None
+    except StoreError as error:
+        _log.warning("store_failed", problem=str(error))
+        raise RequestRefused(STORE_FAILED) from None
 
 
 def _is_whole(story: dict[str, Json]) -> bool:
@@ -216,6 +220,7 @@ class RouterService:
                 "institutionId": record.institution_id,
                 "status": record.status.value,
                 "accountIds": list(record.account_ids),
+                "refreshDue": record.refresh_due_at is not None,
                 "createdAt": rfc3339(from_unix(record.created_at)),
             }
             for record in records

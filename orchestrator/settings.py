@@ -127,6 +127,7 @@ class Environment(BaseSettings):
     sandbox_port: Annotated[int, Field(ge=1, le=65_535)] = 8200
     config: Path | None = None
     vault_key: SecretStr | None = None
+    vault_url: SecretStr | None = None
     public_url: str | None = None
     api_keys: SecretStr | None = None
     admin_keys: SecretStr | None = None

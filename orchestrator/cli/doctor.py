@@ -68,6 +68,7 @@ def findings(reach: Callable[[str], bool] | None = None) -> Iterator[Finding]:
         return
     yield Finding(True, "settings are valid")
     yield from _data_folder(settings)
+    yield from _vault(settings)
     yield from _providers(settings, reach or _reaches)
     found = RunningSystem.find(settings.data_dir)
     yield Finding(
@@ -100,6 +101,31 @@ def _data_folder(settings: Settings) -> Iterator[Finding]:
         yield Finding(True, "the vault's key is usable")
     except OrchestratorError as error:
         yield Finding(False, str(error))
+
+
+def _vault(settings: Settings) -> Iterator[Finding]:
+    from actors.installation import cipher_of, vault_url_of  # noqa: PLC0415  heavy
+    from orchestrator.vault import look_at_vault  # noqa: PLC0415  as above
+
+    try:
+        found = look_at_vault(vault_url_of(settings), cipher_of(settings))
+    except OrchestratorError as error:
+        yield Finding(False, str(error))
+        return
+    if found.revision is None:
+        yield Finding(None, f"vault: {found.place}, made at the first start")
+    elif not found.up_to_date:
+        yield Finding(
+            None, f"vault: {found.place}, of an earlier program: brought up to date at the start"
+        )
+    else:
+        yield Finding(
+            found.keys_fit,
+            f"vault: {found.place}, schema {found.revision}, up to date"
+            if found.keys_fit
+            else f"vault: {found.place}, was made under another key: name that one last in "
+            "ORCHESTRATOR_VAULT_KEY, or bring its file vault.key back",
+        )
 
 
 def _providers(settings: Settings, reach: Callable[[str], bool]) -> Iterator[Finding]:

@@ -20,6 +20,7 @@ from .health import CircuitStanding, LastError, ProviderHealthStatus, RateLimitS
 from .listings import CompleteListing, SeenMovement
 from .money import decimal_or_none, decimal_text, loads_decimal
 from .params import (
+    IDENTIFIER,
     PARAMS_BY_OPERATION,
     CreateLinkParams,
     ExchangeTokenParams,
@@ -66,6 +67,7 @@ from .wire import Json, rfc3339, to_wire
 
 __all__ = [
     "DEFAULT_DEADLINE_MS",
+    "IDENTIFIER",
     "PARAMS_BY_OPERATION",
     "SUCCESS",
     "Account",

@@ -219,7 +219,7 @@ async def running_system(
             patch.setenv(name, value)
         settings = load_settings()
         clock = SteppedClock()
-        vault = VaultDesk(lambda: VaultStore(vault_url(data_dir)))
+        vault = VaultDesk(lambda: VaultStore(vault_url(data_dir)), clock=clock)
         stack.push_async_callback(vault.close)
         log = AttemptLogDesk(
             lambda: AttemptLogStore(data_dir / "attempts.duckdb", memory_limit_mb=256),
