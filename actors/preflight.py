@@ -1,7 +1,13 @@
 """What can be known to be wrong before anything is started."""
 
 from actors.folders import check_same_folder
-from actors.installation import cipher_of, configured_providers, open_vault, vault_url_of
+from actors.installation import (
+    cipher_of,
+    configured_providers,
+    open_vault,
+    public_url,
+    vault_url_of,
+)
 from actors.provider_actor import reach_vendor
 from models import POLICIES
 from orchestrator.access import Access
@@ -34,6 +40,7 @@ def check_installation(settings: Settings, *, http: bool) -> None:
         )
     cipher_of(settings)
     vault_url_of(settings)
+    public_url(settings)
     Catalogue.load()
     for name in configured_providers(settings):
         reach_vendor(settings, name, SystemClock())

@@ -79,7 +79,7 @@ class FinicityWebhooks:
         event_id = text_in(payload, "eventId")
         return WebhookNotice(
             news=news,
-            login_keys=tuple(dict.fromkeys(f"{customer_id}:{one}" for one in _logins(payload))),
+            login_keys=tuple(dict.fromkeys(f"{customer_id}/{one}" for one in _logins(payload))),
             event_ids=ids_by_body(delivery, repeated_for_s=_REPEATED_FOR_S)
             if event_id is None
             else (hashlib.sha256(event_id.encode(errors="surrogatepass")).hexdigest(),),

@@ -2,10 +2,10 @@
 
 import pytest
 from pydantic import SecretStr
-from webhook_builders import delivery
 
 from orchestrator.providers.belvo_webhooks import BelvoWebhooks
 from orchestrator.providers.webhooks import News, WebhookNotice
+from tests.support.webhook_builders import delivery
 
 AGREED = "Bearer agreed"
 LINK = "16F68516-bcbc-4cf7-b815-c500d4204e28"

@@ -1,11 +1,11 @@
 """Bitso's webhooks: hints that name nobody and prove nothing."""
 
 import pytest
-from webhook_builders import delivery, refusal_of
 
 from orchestrator.domain import WebhookRefusal
 from orchestrator.providers.bitso_webhooks import BitsoWebhooks
 from orchestrator.providers.webhooks import News
+from tests.support.webhook_builders import delivery, refusal_of
 
 
 @pytest.mark.parametrize(

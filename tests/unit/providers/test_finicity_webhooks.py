@@ -6,12 +6,12 @@ import hmac
 
 import pytest
 from pydantic import SecretStr
-from webhook_builders import body_of, delivery, refusal_of
 
 from orchestrator.domain import ConfigurationError, WebhookRefusal
 from orchestrator.providers.finicity_webhooks import FinicityWebhooks
 from orchestrator.providers.registry import AdapterConfig
 from orchestrator.providers.webhooks import News, WebhookDelivery
+from tests.support.webhook_builders import body_of, delivery, refusal_of
 
 SECRET = "our-partner-secret"
 UNPROVEN = WebhookRefusal.UNPROVEN
@@ -53,7 +53,7 @@ async def test_genuine_event_is_taken() -> None:
     """Take an event with its signature, and tell each login that it names once."""
     notice = await reader().read(signed(ADDED))
 
-    assert (News.FRESH_DATA, ("1017101354:1022599285", "1017101354:1022599286")) == (
+    assert (News.FRESH_DATA, ("1017101354/1022599285", "1017101354/1022599286")) == (
         notice.news,
         notice.login_keys,
     )
@@ -153,7 +153,7 @@ async def test_login_may_be_named_by_the_event_itself() -> None:
     """Take the login of an event that names it beside its accounts."""
     told = {**ADDED, "eventType": "credentialsUpdated", "payload": {"institutionLoginId": 7}}
 
-    assert ("1017101354:7",) == (await reader().read(signed(told))).login_keys
+    assert ("1017101354/7",) == (await reader().read(signed(told))).login_keys
 
 
 @pytest.mark.parametrize("body", [b"", b"garbage", b"[]", b"\xff", b"[" * 100_000])

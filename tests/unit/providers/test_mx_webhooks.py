@@ -3,12 +3,12 @@
 import pytest
 from pydantic import SecretStr
 from scripted_vendor import MX, ScriptedVendor
-from webhook_builders import AT, delivery
 
 from orchestrator.domain import ConfigurationError, ErrorClass
 from orchestrator.providers.mx_errors import GATHERING, MEMBER_STATUSES, SETTLED
 from orchestrator.providers.mx_webhooks import MxWebhooks
 from orchestrator.providers.webhooks import News, WebhookNotice
+from tests.support.webhook_builders import AT, delivery
 
 AGREED = "Basic dXNlcjpwYXNz"
 ACTIONABLE = (

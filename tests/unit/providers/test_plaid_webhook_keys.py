@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 from scripted_vendor import PLAID, ScriptedVendor, answer
-from webhook_builders import AT, PlaidKeyServer, SigningKey
 
 from orchestrator.domain import ProviderFailure
 from orchestrator.providers.plaid_webhook_keys import PlaidWebhookKeys
+from tests.support.webhook_builders import AT, PlaidKeyServer, SigningKey
 
 OLD = SigningKey("kid-old")
 NEW = SigningKey("kid-new")

@@ -11,7 +11,11 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from scripted_vendor import PLAID, ScriptedVendor, answer
-from webhook_builders import (
+
+from orchestrator.domain import ProviderFailure, WebhookRefusal
+from orchestrator.providers.plaid_webhooks import PlaidWebhooks
+from orchestrator.providers.webhooks import News, WebhookDelivery
+from tests.support.webhook_builders import (
     AT,
     PlaidKeyServer,
     SigningKey,
@@ -20,10 +24,6 @@ from webhook_builders import (
     plaid_delivery,
     refusal_of,
 )
-
-from orchestrator.domain import ProviderFailure, WebhookRefusal
-from orchestrator.providers.plaid_webhooks import PlaidWebhooks
-from orchestrator.providers.webhooks import News, WebhookDelivery
 
 UNPROVEN = WebhookRefusal.UNPROVEN
 KEY = SigningKey()

@@ -3,13 +3,13 @@
 import pytest
 from pydantic import SecretStr
 from scripted_vendor import BELVO, MX, ScriptedVendor
-from webhook_builders import AT, delivery, refusal_of
 
 from orchestrator.domain import WebhookRefusal
 from orchestrator.providers.belvo_webhooks import BelvoWebhooks
 from orchestrator.providers.mx_webhooks import MxWebhooks
 from orchestrator.providers.registry import AdapterConfig
 from orchestrator.providers.webhooks import News, WebhookReader
+from tests.support.webhook_builders import AT, delivery, refusal_of
 
 AGREED = "Basic dXNlcjpzw6ljcmV0"
 MX_NEWS = {

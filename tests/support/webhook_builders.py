@@ -11,7 +11,6 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
-from scripted_vendor import Answer, answer
 
 from orchestrator.domain import WebhookRefusal, WebhookRefused
 from orchestrator.providers.webhooks import WebhookDelivery, WebhookNotice
@@ -100,14 +99,14 @@ def plaid_delivery(
 
 
 class PlaidKeyServer:
-    """A script for a `ScriptedVendor`: answers for the keys it holds, and remembers who was asked."""
+    """Plaid as far as its keys go: answers for those it holds, and remembers who was asked about."""
 
     def __init__(self, *keys: SigningKey) -> None:
         self.keys = {key.key_id: key for key in keys}
         self.asked: list[str] = []
-        self.instead: Answer | None = None
+        self.instead: httpx.Response | Exception | None = None
 
-    def __call__(self, request: httpx.Request) -> Answer:
+    def __call__(self, request: httpx.Request) -> httpx.Response | Exception:
         """Answer `/webhook_verification_key/get`."""
         assert "/webhook_verification_key/get" == request.url.path
         key_id = json.loads(request.content)["key_id"]
@@ -121,5 +120,5 @@ class PlaidKeyServer:
                 "error_code": "INVALID_WEBHOOK_VERIFICATION_KEY_ID",
                 "request_id": "r1",
             }
-            return answer(told, 400)
-        return answer({"key": key.jwk(), "request_id": "r1"})
+            return httpx.Response(400, json=told)
+        return httpx.Response(200, json={"key": key.jwk(), "request_id": "r1"})
