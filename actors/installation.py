@@ -2,11 +2,14 @@
 
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from sqlalchemy import URL
 
 from orchestrator.catalogue import Catalogue
+from orchestrator.domain import ConfigurationError
 from orchestrator.intake import Intake
+from orchestrator.providers.http import is_loopback
 from orchestrator.providers.registry import REGISTRY, ProviderSpec
 from orchestrator.settings import ProviderKeys, Settings
 from orchestrator.vault import VaultCipher, VaultStore, vault_cipher, vault_url
@@ -20,7 +23,9 @@ __all__ = [
     "keys_of",
     "models_folder",
     "open_vault",
+    "public_url",
     "vault_url_of",
+    "webhook_url",
 ]
 
 ATTEMPTS_FILE: Final = "attempts.duckdb"
@@ -112,3 +117,38 @@ def intake_of(settings: Settings, cipher: VaultCipher) -> Intake:
 def models_folder(settings: Settings) -> Path:
     """Where trained models are kept."""
     return settings.data_dir / _MODELS_FOLDER
+
+
+def public_url(settings: Settings) -> str | None:
+    """The address under which the world reaches us, without a slash at its end; None without one.
+
+    Raises:
+        ConfigurationError: it is neither https nor on loopback, or more than an address.
+
+    """
+    url = settings.environment.public_url
+    if url is None:
+        return None
+    try:
+        parts = urlsplit(url)
+        is_address = bool(parts.hostname) and not (parts.query or parts.fragment or parts.username)
+        is_safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(url))
+    except ValueError:
+        is_address = is_safe = False
+    if not (is_address and is_safe):
+        raise ConfigurationError(
+            "ORCHESTRATOR_PUBLIC_URL cannot be used: set it to an https address such as "
+            "https://bank-data.example.com (http only on loopback)"
+        )
+    return url.rstrip("/")
+
+
+def webhook_url(settings: Settings, provider: str) -> str | None:
+    """Where a provider may report; None without a public address.
+
+    Raises:
+        ConfigurationError: the public address cannot be used.
+
+    """
+    base = public_url(settings)
+    return None if base is None else f"{base}/v1/webhooks/{provider}"

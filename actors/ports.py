@@ -147,6 +147,10 @@ class VaultPort(Protocol):
         """Note that the vendor has something new to read since then; the newest such time stays."""
         ...
 
+    async def mark_all_refresh_due(self, provider: str, at: float) -> None:
+        """Note the same of every connection of a provider that does not say whose news it has."""
+        ...
+
     async def clear_refresh_due(self, connection_id: str, read_began_at: float) -> None:
         """Take the mark back that a reading has met; one from after its beginning stays."""
         ...
@@ -166,6 +170,10 @@ class VaultPort(Protocol):
         first reading. A listing that shows nothing of what was known is doubted, and nothing is
         noted of it, unless it is `believed`.
         """
+        ...
+
+    async def webhook_seen(self, provider: str, event_id: str) -> bool:
+        """Whether a provider's webhook event has come before."""
         ...
 
     async def first_time(self, provider: str, event_id: str, now: float) -> bool:
@@ -215,6 +223,16 @@ class ProviderPort(Protocol):
 
     async def revoke(self, connection_id: str) -> None:
         """End a connection at the vendor."""
+        ...
+
+    async def webhook(self, sealed: bytes) -> None:
+        """Act on a sealed webhook.
+
+        Raises:
+            WebhookRefused: it is not the vendor's, too old, a replay, or cannot be read.
+            ActorLost: as above.
+
+        """
         ...
 
     async def backlog(self) -> tuple[int, int]:

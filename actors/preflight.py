@@ -6,6 +6,7 @@ from actors.installation import (
     cipher_of,
     configured_providers,
     open_vault,
+    public_url,
     vault_url_of,
 )
 from actors.provider_actor import reach_vendor
@@ -40,6 +41,7 @@ def check_installation(settings: Settings, *, http: bool) -> None:
     cipher_of(settings)
     catalogue_of(settings)
     vault_url_of(settings)
+    public_url(settings)
     for name in configured_providers(settings):
         reach_vendor(settings, name, SystemClock())
 

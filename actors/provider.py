@@ -26,6 +26,7 @@ from actors.messages import (
 from actors.outbox import LogOutbox
 from actors.ports import ActorLost
 from actors.provider_calls import ProviderCalls
+from actors.webhook_desk import WebhookDesk
 from orchestrator.domain import (
     CircuitChange,
     Clock,
@@ -91,6 +92,7 @@ class ProviderDesk:
             leaves it in doubt.
         call_timeout_s: longest silence of the vendor on one HTTP call.
         close_client: lets the vendor's connections go.
+        webhooks: takes in what the vendor reports.
         sleep: waits for the limiter between an attempt's calls.
 
     """
@@ -106,6 +108,7 @@ class ProviderDesk:
         exchange_consumes: bool,
         call_timeout_s: float,
         close_client: Callable[[], Awaitable[None]],
+        webhooks: WebhookDesk,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._calls = calls
@@ -116,6 +119,7 @@ class ProviderDesk:
         self._exchange_consumes = exchange_consumes
         self._call_timeout_s = call_timeout_s
         self._close_client = close_client
+        self._webhooks = webhooks
         self._sleep = sleep
         self._node_id = f"{os.uname().nodename}:{os.getpid()}"
         self._observer: asyncio.Task[None] | None = None
@@ -164,6 +168,10 @@ class ProviderDesk:
                 await self._calls.revoke(connection_id)
         except TimeoutError:
             raise ProviderFailure(LATE) from None
+
+    async def webhook(self, sealed: bytes) -> None:
+        """Act on a sealed webhook; see `WebhookDesk`."""
+        await self._webhooks.receive(sealed)
 
     async def backlog(self) -> tuple[int, int]:
         """Rows that wait for the log, and rows that were lost."""

@@ -11,6 +11,7 @@ import structlog
 
 from actors.attempt_failures import wrongly_empty
 from actors.exchange_start import not_started
+from actors.login_key_hash import login_key_hash
 from actors.messages import (
     AccountsCall,
     AttemptOrder,
@@ -21,7 +22,7 @@ from actors.messages import (
 )
 from actors.opened_connections import OpenedConnection, OpenedConnections
 from actors.our_records import our_account, our_transaction, our_transaction_id
-from actors.ports import VaultPort
+from actors.ports import ActorLost, VaultPort
 from actors.vanished_rows import VanishedRows
 from orchestrator.catalogue import Catalogue
 from orchestrator.domain import (
@@ -31,6 +32,7 @@ from orchestrator.domain import (
     ExchangeData,
     LinkData,
     ProviderFailure,
+    StoreError,
     TransactionsData,
     from_unix,
 )
@@ -166,10 +168,10 @@ class ProviderCalls:
                 provider_institution_id=self._vendor_institution(session.institution_id),
             )
         )
-        login_key_hash = self._cipher.mac(f"login:{exchanged.login_key}".encode())
+        login_hash = login_key_hash(self._cipher, exchanged.login_key)
         connection_id = (
             session.repairs_connection_id
-            or await self._vault.connection_of_login(call.space_id, self._provider, login_key_hash)
+            or await self._vault.connection_of_login(call.space_id, self._provider, login_hash)
             or f"conn_{uuid4().hex}"
         )
         record = await self._vault.finish_exchange(
@@ -181,7 +183,7 @@ class ProviderCalls:
                 region=session.region,
                 institution_id=session.institution_id
                 or self._our_institution(exchanged.provider_institution_id),
-                login_key_hash=login_key_hash,
+                login_key_hash=login_hash,
                 sealed_credential=self._cipher.seal(
                     json.dumps(exchanged.credential.reveal()).encode(), associated=connection_id
                 ),
@@ -247,6 +249,7 @@ class ProviderCalls:
             opened.check_login(call.sibling_account_ids)
         if call.account_id is not None:
             provider_account_id = opened.provider_account_id(call.account_id)
+        read_began_at = self._clock.unix_s()
         read = await self._adapter.sync_transactions(
             TransactionsRequest(
                 credential=opened.credential,
@@ -268,6 +271,7 @@ class ProviderCalls:
         if unknown:
             # An account that the vendor no longer lists has no id of ours to tell them under.
             _log.warning("movements_of_unlisted_accounts", provider=self._provider, rows=unknown)
+        await self._clear_refresh_due(call, read, read_began_at)
         cursor = Cursor(
             space_id=call.space_id,
             provider=self._provider,
@@ -328,6 +332,18 @@ class ProviderCalls:
         self._check_accounts(opened, read)
         await self._opened.match(opened, read.accounts)
         return read
+
+    async def _clear_refresh_due(
+        self, call: TransactionsCall, read: TransactionsRead, began_at: float
+    ) -> None:
+        """Take the mark back that a reading has met, once it has come to its end."""
+        if not call.refresh_due or read.stale or read.has_more:
+            return
+        try:
+            await self._vault.clear_refresh_due(call.connection_id, began_at)
+        except (ActorLost, StoreError) as error:
+            # It is read once more; what this reading has brought is not lost for it.
+            _log.warning("refresh_mark_left", provider=self._provider, error=type(error).__name__)
 
     def _check_accounts(self, opened: OpenedConnection, read: AccountsRead) -> None:
         if read.stale:

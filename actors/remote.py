@@ -77,6 +77,10 @@ class RemoteProvider(_Remote):
         """See `ProviderPort`."""
         await self._call("revoke", connection_id)
 
+    async def webhook(self, sealed: bytes) -> None:
+        """See `ProviderPort`."""
+        await self._call("webhook", sealed)
+
     async def backlog(self) -> tuple[int, int]:
         """See `ProviderPort`."""
         return cast(tuple[int, int], await self._call("backlog"))
@@ -211,6 +215,10 @@ class RemoteVault(_Remote):
         """See `VaultPort`."""
         await self._call("mark_refresh_due", connection_id, at)
 
+    async def mark_all_refresh_due(self, provider: str, at: float) -> None:
+        """See `VaultPort`."""
+        await self._call("mark_all_refresh_due", provider, at)
+
     async def clear_refresh_due(self, connection_id: str, read_began_at: float) -> None:
         """See `VaultPort`."""
         await self._call("clear_refresh_due", connection_id, read_began_at)
@@ -234,6 +242,10 @@ class RemoteVault(_Remote):
             believed=believed,
         )
         return cast(ListingNoted | ListingDoubted, noted)
+
+    async def webhook_seen(self, provider: str, event_id: str) -> bool:
+        """See `VaultPort`."""
+        return bool(await self._call("webhook_seen", provider, event_id))
 
     async def first_time(self, provider: str, event_id: str, now: float) -> bool:
         """See `VaultPort`."""

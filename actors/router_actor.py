@@ -22,6 +22,7 @@ from actors.router import RouterDesk
 from actors.router_candidates import CandidateBook
 from actors.service import RouterService
 from actors.targets import Targets
+from actors.webhook_intake import WebhookIntake
 from models import ActiveModelWatch, ModelRegistry, SelectionPolicy
 from orchestrator.access import Access
 from orchestrator.domain import Clock, Json, OperationRequest, OperationResult, SystemClock
@@ -137,6 +138,7 @@ def assemble_service(
         outbox=outbox,
         registry=registry,
         models=ModelTakeUp(ActiveModelWatch(registry), policy),
+        webhooks=WebhookIntake(providers, tuple(REGISTRY), cipher, clock),
         catalogue=catalogue,
         clock=clock,
     )

@@ -14,6 +14,7 @@ from actors.model_watch import ModelTakeUp
 from actors.outbox import LogOutbox
 from actors.ports import ActorLost, AttemptLogPort, ProviderPort, VaultPort
 from actors.stats import stats_document
+from actors.webhook_intake import WebhookIntake
 from models import ModelRegistry, ModelUnusable
 from orchestrator.access import Access
 from orchestrator.catalogue import Catalogue
@@ -88,6 +89,7 @@ class RouterService:
         outbox: this process's rows for it.
         registry: trained models.
         models: takes up the active one.
+        webhooks: takes in what providers report.
         catalogue: institutions.
         clock: wall time.
 
@@ -107,6 +109,7 @@ class RouterService:
         outbox: LogOutbox,
         registry: ModelRegistry,
         models: ModelTakeUp,
+        webhooks: WebhookIntake,
         catalogue: Catalogue,
         clock: Clock,
     ) -> None:
@@ -121,6 +124,7 @@ class RouterService:
         self._outbox = outbox
         self._registry = registry
         self._models = models
+        self._webhooks = webhooks
         self._catalogue = catalogue
         self._clock = clock
 
@@ -241,6 +245,15 @@ class RouterService:
             if port is not None and record.status is not ConnectionStatus.DISCONNECTED:
                 await self._revoke(port, record)
             return await self._vault.erase(connection_id)
+
+    async def webhook(self, provider: str, headers: Mapping[str, str], body: bytes) -> None:
+        """Take in what a provider reports.
+
+        Raises:
+            RequestRefused: it is not proven or cannot be taken in; see `WebhookIntake`.
+
+        """
+        await self._webhooks.receive(provider, headers, body)
 
     def institutions(
         self, region: str | None, text: str, *, offset: int, limit: int

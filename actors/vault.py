@@ -167,6 +167,10 @@ class VaultDesk:
         """See `VaultPort`."""
         await self._run(lambda store: store.connections.mark_refresh_due(connection_id, at))
 
+    async def mark_all_refresh_due(self, provider: str, at: float) -> None:
+        """See `VaultPort`."""
+        await self._run(lambda store: store.connections.mark_all_refresh_due(provider, at))
+
     async def clear_refresh_due(self, connection_id: str, read_began_at: float) -> None:
         """See `VaultPort`."""
         await self._run(
@@ -212,6 +216,10 @@ class VaultDesk:
     async def release_idempotent(self, caller_id: str, operation: Operation, key: str) -> None:
         """See `VaultPort`."""
         await self._run(lambda store: store.idempotency.release(caller_id, operation, key))
+
+    async def webhook_seen(self, provider: str, event_id: str) -> bool:
+        """See `VaultPort`."""
+        return await self._run(lambda store: store.webhook_events.seen(provider, event_id))
 
     async def first_time(self, provider: str, event_id: str, now: float) -> bool:
         """See `VaultPort`."""

@@ -13,6 +13,8 @@ from .errors import (
     QueryRefused,
     RequestRefused,
     StoreError,
+    WebhookRefusal,
+    WebhookRefused,
 )
 from .health import CircuitStanding, LastError, ProviderHealthStatus, RateLimitStanding
 from .listings import CompleteListing, SeenMovement
@@ -125,6 +127,8 @@ __all__ = [
     "Transaction",
     "TransactionCategory",
     "TransactionsData",
+    "WebhookRefusal",
+    "WebhookRefused",
     "decimal_or_none",
     "decimal_text",
     "from_unix",

@@ -30,6 +30,7 @@ from .belvo_mapping import account_of, listed_of
 from .belvo_options import BELVO_DEFAULTS, BelvoOptions
 from .belvo_retrieval import LiveRetrieval
 from .belvo_wanted import Resource, Wanted
+from .belvo_webhooks import BelvoWebhooks
 from .belvo_widget import address_of, token_body
 from .http import VendorHttp
 from .listing import shifted
@@ -295,5 +296,6 @@ ADAPTER: Final = Adapter(
     quotas={"sandbox": _QUOTAS, "production": _QUOTAS},
     vendor_http=_vendor_http,
     build=lambda http, config: Belvo(http, Credential(config.keys), config.options, now=config.now),
+    webhooks=lambda _http, config: BelvoWebhooks.of(config),
     default_options=BELVO_DEFAULTS,
 )

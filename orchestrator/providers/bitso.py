@@ -25,6 +25,7 @@ from .bitso_lockout import Lockouts
 from .bitso_mapping import account_of
 from .bitso_pending import PendingMoney, settled_only
 from .bitso_reading import LedgerReading
+from .bitso_webhooks import BitsoWebhooks
 from .http import VendorHttp
 from .listing import Position
 from .options import choice, matching, options_with, whole_number
@@ -213,5 +214,6 @@ ADAPTER: Final = Adapter(
     build=lambda http, config: Bitso(
         http, config.options, now=config.now, rng=random.SystemRandom()
     ),
+    webhooks=lambda _http, _config: BitsoWebhooks(),
     default_options=_DEFAULT_OPTIONS,
 )

@@ -31,6 +31,7 @@ from .finicity_mapping import (
 from .finicity_refresh import REFRESHES, Refresh
 from .finicity_session import FinicitySession
 from .finicity_values import Login, identifier
+from .finicity_webhooks import FinicityWebhooks
 from .http import VendorHttp
 from .listing import shifted
 from .options import choice, options_with, whole_number
@@ -72,6 +73,7 @@ _DEFAULT_OPTIONS: Final[Mapping[str, str]] = {
     "overlap_days": "15",
     "refresh": "first",
     "refresh_after_hours": "24",
+    "signature_encoding": "hex",
 }
 
 
@@ -275,5 +277,6 @@ ADAPTER: Final = Adapter(
     quotas={"sandbox": _QUOTAS, "production": _QUOTAS},
     vendor_http=_vendor_http,
     build=_build,
+    webhooks=lambda _http, config: FinicityWebhooks.of(config),
     default_options=_DEFAULT_OPTIONS,
 )

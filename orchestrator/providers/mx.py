@@ -30,6 +30,7 @@ from .mx_aggregation import MemberState, MxAggregation
 from .mx_client import MemberGuids, MxClient, version_headers
 from .mx_errors import DISABLED_RULES, MEMBER_STATUSES
 from .mx_mapping import account_of, is_shown, movement_of
+from .mx_webhooks import MxWebhooks
 from .options import choice, options_with, whole_number
 from .payload import optional_text, text
 from .protocol import (
@@ -298,5 +299,6 @@ ADAPTER: Final = Adapter(
     quotas={"sandbox": _QUOTAS, "production": _QUOTAS},
     vendor_http=_vendor_http,
     build=_build,
+    webhooks=lambda _http, config: MxWebhooks.of(config),
     default_options=_DEFAULT_OPTIONS,
 )

@@ -27,6 +27,7 @@ from .plaid_mapping import account_of
 from .plaid_options import DEFAULT_OPTIONS, PlaidOptions
 from .plaid_quotas import QUOTAS
 from .plaid_refresh import PlaidRefresh
+from .plaid_webhooks import PlaidWebhooks
 from .protocol import (
     AccountsRead,
     AccountsRequest,
@@ -214,5 +215,6 @@ ADAPTER: Final = Adapter(
     quotas=QUOTAS,
     vendor_http=_vendor_http,
     build=lambda http, config: Plaid(http, config.options, now=config.now),
+    webhooks=lambda http, _config: PlaidWebhooks(http),
     default_options=DEFAULT_OPTIONS,
 )

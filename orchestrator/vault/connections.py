@@ -166,6 +166,15 @@ class Connections:
             refresh_due_at=at,
         )
 
+    def mark_all_refresh_due(self, provider: str, at: float) -> None:
+        """Note the same of every connection of a provider that does not say whose news it has."""
+        last = connections.c.refresh_due_at
+        self._update(
+            connections.c.provider == provider,
+            or_(last.is_(None), last < at),
+            refresh_due_at=at,
+        )
+
     def clear_refresh_due(self, connection_id: str, read_began_at: float) -> None:
         """Take the mark back that a reading has met; one from after its beginning stays."""
         self._update(

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 
 from .database import Database, insert_if_absent
 from .schema import webhook_events
@@ -17,6 +17,16 @@ class WebhookEvents:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    def seen(self, provider: str, event_id: str) -> bool:
+        """Whether an event has come before."""
+        with self._database.reading() as connection:
+            found = connection.execute(
+                select(webhook_events.c.event_id).where(
+                    webhook_events.c.provider == provider, webhook_events.c.event_id == event_id
+                )
+            ).first()
+            return found is not None
 
     def first_time(self, provider: str, event_id: str, now: float) -> bool:
         """Whether an event comes for the first time; it has come from then on.

@@ -1,6 +1,7 @@
 """The operator's side of the HTTP interface."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio

@@ -13,6 +13,7 @@ from actors.outbox import LogOutbox
 from actors.ports import ActorLost
 from actors.provider import ProviderDesk
 from actors.provider_calls import ProviderCalls
+from actors.webhook_desk import WebhookDesk
 from orchestrator.domain import (
     CircuitChange,
     CircuitState,
@@ -87,6 +88,17 @@ class Calls:
             raise self.settling_fails
 
 
+class Webhooks:
+    """Takes webhooks in and keeps them."""
+
+    def __init__(self) -> None:
+        self.received: list[bytes] = []
+
+    async def receive(self, sealed: bytes) -> None:
+        """Keep."""
+        self.received.append(sealed)
+
+
 class Bench:
     """A desk with everything around it in reach."""
 
@@ -102,6 +114,7 @@ class Bench:
         self.clock = SteppedClock(running=False)
         self.log = RecordingLog()
         self.calls = Calls(act)
+        self.webhooks = Webhooks()
         self.closed = False
         self.slept: list[float] = []
         self.guard = ProviderGuard(
@@ -119,6 +132,7 @@ class Bench:
             exchange_consumes=exchange_consumes,
             call_timeout_s=call_timeout_s,
             close_client=self._close,
+            webhooks=cast(WebhookDesk, self.webhooks),
             sleep=self._sleep,
         )
 
@@ -582,3 +596,12 @@ async def test_waiting_rows_are_counted_until_drained() -> None:
     await bench.desk.close(1.0)
 
     assert ((1, 0), False, True, (0, 0)) == (waiting, too_soon, drained, left)
+
+
+async def test_webhooks_are_handed_on_sealed() -> None:
+    """Hand a sealed webhook to whoever takes the provider's webhooks in."""
+    bench = Bench(working)
+    await bench.desk.webhook(b"sealed")
+    await bench.desk.close(1.0)
+
+    assert [b"sealed"] == bench.webhooks.received
