@@ -6,7 +6,16 @@ from typing import Final
 from actors.ports import ActorLost
 from orchestrator.domain import ErrorClass, ErrorScope, ErrorType, Failure, OperationError
 
-__all__ = ["ACTOR_LOST", "CUT", "LATE", "PART_LOST", "local_limit", "own_fault", "wrongly_empty"]
+__all__ = [
+    "ACTOR_LOST",
+    "CUT",
+    "LATE",
+    "PART_LOST",
+    "STORE_FAILED",
+    "local_limit",
+    "own_fault",
+    "wrongly_empty",
+]
 
 LATE: Final = Failure(
     error_class=ErrorClass.NETWORK,
@@ -26,6 +35,12 @@ PART_LOST: Final = OperationError(
     "a part of this system was lost during the request; ask again in a moment",
 )
 """What a request is told that could not be served without a lost actor."""
+STORE_FAILED: Final = OperationError(
+    ErrorType.NETWORK,
+    "STORE_FAILED",
+    "what this system keeps could not be read or written; ask again in a moment",
+)
+"""What a request is told when the vault could not do its work."""
 _INTERNAL: Final = Failure(
     error_class=ErrorClass.PROVIDER_DOWN,
     scope=ErrorScope.REQUEST,

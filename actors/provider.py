@@ -25,6 +25,7 @@ from actors.messages import (
 )
 from actors.ports import ActorLost
 from actors.provider_calls import ProviderCalls
+from actors.webhook_desk import WebhookDesk
 from orchestrator.domain import (
     CircuitChange,
     Clock,
@@ -32,6 +33,7 @@ from orchestrator.domain import (
     ErrorClass,
     Failure,
     IneligibilityReason,
+    Lane,
     OperationData,
     ProviderFailure,
     StoreError,
@@ -91,6 +93,7 @@ class ProviderDesk:
             leaves it in doubt.
         call_timeout_s: longest silence of the vendor on one HTTP call.
         close_client: lets the vendor's connections go.
+        webhooks: takes in what the vendor reports.
         sleep: waits for the limiter between an attempt's calls.
 
     """
@@ -106,6 +109,7 @@ class ProviderDesk:
         exchange_consumes: bool,
         call_timeout_s: float,
         close_client: Callable[[], Awaitable[None]],
+        webhooks: WebhookDesk,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._calls = calls
@@ -116,6 +120,7 @@ class ProviderDesk:
         self._exchange_consumes = exchange_consumes
         self._call_timeout_s = call_timeout_s
         self._close_client = close_client
+        self._webhooks = webhooks
         self._sleep = sleep
         self._node_id = f"{os.uname().nodename}:{os.getpid()}"
         self._observer: asyncio.Task[None] | None = None
@@ -127,7 +132,7 @@ class ProviderDesk:
             AdmitRequest(
                 operation=order.operation,
                 institution_id=order.institution_id,
-                connection_id=order.connection_id,
+                connection_id=_whose(order),
                 panic=order.panic,
             ),
             self._clock.now_s(),
@@ -146,7 +151,9 @@ class ProviderDesk:
         return self._snapshot()
 
     async def force(self, control: str, reason: str) -> HealthSnapshot:
-        """Hold the circuits, or hand them back with AUTO."""
+        """Hold the circuits, or hand them back with AUTO, which also says that our keys are good."""
+        if Control(control) is Control.AUTO:
+            self._calls.keys_trusted_again()
         self._log_changes(self._guard.force(Control(control), self._clock.now_s(), reason))
         return self._snapshot()
 
@@ -162,6 +169,10 @@ class ProviderDesk:
                 await self._calls.revoke(connection_id)
         except TimeoutError:
             raise ProviderFailure(LATE) from None
+
+    async def webhook(self, sealed: bytes) -> None:
+        """Act on a sealed webhook; see `WebhookDesk`."""
+        await self._webhooks.receive(sealed)
 
     async def backlog(self) -> tuple[int, int]:
         """Rows that the disk has not taken yet, and rows that were dropped for want of room."""
@@ -186,6 +197,7 @@ class ProviderDesk:
             order.attempt_id,
             call_timeout_s=self._call_timeout_s,
             operation=order.operation.value,
+            interactive=order.lane is Lane.INTERACTIVE,
         )
         attempt = _Attempt(
             order, permit, trace, self._clock.now_s(), from_unix(self._clock.unix_s())
@@ -244,7 +256,9 @@ class ProviderDesk:
     async def _ended(self, attempt: _Attempt, outcome: OperationData | Failure) -> AttemptReply:
         order, trace = attempt.order, attempt.trace
         failure = outcome if isinstance(outcome, Failure) else None
-        self._record(attempt.permit, failure)
+        # What was done without a call says nothing about the provider, so nobody's is what it was.
+        proven = failure is not None or trace.http_calls > 0
+        self._record(attempt.permit, failure if proven else CUT)
         waited_ms = (order.waited_s + trace.waited_s) * 1000
         latency_ms = (self._clock.now_s() - attempt.started_s - trace.waited_s) * 1000
         in_doubt = failure is not None and self._in_doubt(order, failure, trace)
@@ -295,7 +309,7 @@ class ProviderDesk:
         waited_s = 0.0
         while True:
             now = self._clock.now_s()
-            verdict = self._guard.limiter.try_acquire(endpoint, order.connection_id, now)
+            verdict = self._guard.limiter.try_acquire(endpoint, _whose(order), now)
             if isinstance(verdict, Granted):
                 if trace.http_calls == 0:
                     self._spool.intend(self._intent(attempt))
@@ -370,6 +384,16 @@ class ProviderDesk:
                 await asyncio.sleep(_OBSERVE_EVERY_S)
                 self._log_changes(self._guard.observe(self._clock.now_s()))
                 self._spool.retry()
+
+
+def _whose(order: AttemptOrder) -> str | None:
+    """Whose calls these are, for limits that hold for each connection.
+
+    An exchange's are those of the connection that it makes, known by its link session until then.
+    """
+    if order.connection_id is None and isinstance(order.call, ExchangeCall):
+        return order.call.link_session_id
+    return order.connection_id
 
 
 def _limited(retry_after_s: float) -> Rejected:

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import structlog
 
-from actors.attempt_failures import ACTOR_LOST, CUT, PART_LOST
+from actors.attempt_failures import ACTOR_LOST, CUT, PART_LOST, STORE_FAILED
 from actors.attempt_writer import Measured, attempt_row
 from actors.deciding import Decided, decide
 from actors.exchange_start import in_doubt_error
@@ -36,6 +36,7 @@ from orchestrator.domain import (
     OperationRequest,
     OperationResult,
     RequestRefused,
+    StoreError,
     from_unix,
 )
 from orchestrator.routing import (
@@ -122,6 +123,9 @@ class RouterDesk:
             error = _DEADLINE
         except ActorLost:
             error = PART_LOST
+        except StoreError as failed:
+            _log.warning("store_failed", problem=str(failed))
+            error = STORE_FAILED
         result = story.result(error)
         self._spool.put(story.record(result, self._clock.now_s()))
         return result
@@ -242,7 +246,8 @@ class RouterDesk:
     async def _doubt(self, order: AttemptOrder) -> None:
         """Note an exchange in doubt for a lost actor, which cannot; quiet where it had settled."""
         if isinstance(order.call, ExchangeCall):
-            with suppress(ActorLost):
+            # The vault takes an exchange that nobody settles as in doubt by itself, later.
+            with suppress(ActorLost, StoreError):
                 await self._vault.doubt_exchange(order.call.link_session_id)
 
     def _order(
@@ -299,11 +304,21 @@ class RouterDesk:
         connection_id = order.connection_id
         if connection_id is None or not order.operation.reads_data:
             return
-        noted = connection_id in target.needs_user
-        outcome = reply.outcome
-        if isinstance(outcome, Failure):
-            refused = outcome.error_class is ErrorClass.AUTH
-            if refused and outcome.scope is ErrorScope.CONNECTION and not noted:
-                await self._vault.set_status(connection_id, ConnectionStatus.NEEDS_USER)
-        elif noted and not getattr(outcome, "stale", False):
-            await self._vault.set_status(connection_id, ConnectionStatus.ACTIVE)
+        status = _status_shown(reply.outcome, noted=connection_id in target.needs_user)
+        if status is None:
+            return
+        try:
+            await self._vault.set_status(connection_id, status)
+        except (ActorLost, StoreError) as error:
+            # The next attempt shows it again; what this one has read is not lost for it.
+            _log.warning("connection_status_unnoted", error=type(error).__name__)
+
+
+def _status_shown(outcome: object, *, noted: bool) -> ConnectionStatus | None:
+    """The status that an attempt shows its connection to have; None where that is known."""
+    if isinstance(outcome, Failure):
+        refused = outcome.error_class is ErrorClass.AUTH
+        if refused and outcome.scope is ErrorScope.CONNECTION and not noted:
+            return ConnectionStatus.NEEDS_USER
+        return None
+    return ConnectionStatus.ACTIVE if noted and not getattr(outcome, "stale", False) else None

@@ -23,6 +23,7 @@ from actors.router import RouterDesk
 from actors.router_candidates import CandidateBook
 from actors.service import RouterService
 from actors.targets import Targets
+from actors.webhook_intake import WebhookIntake
 from models import ActiveModelWatch, ModelRegistry, SelectionPolicy
 from orchestrator.access import Access
 from orchestrator.domain import Clock, Json, OperationRequest, OperationResult, SystemClock
@@ -140,6 +141,7 @@ def assemble_service(
         registry=registry,
         models=ModelTakeUp(ActiveModelWatch(registry), policy),
         recall=lambda: recall(policy, log, clock),
+        webhooks=WebhookIntake(providers, tuple(REGISTRY), cipher, clock),
         catalogue=catalogue,
         clock=clock,
     )

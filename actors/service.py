@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from actors.attempt_failures import PART_LOST
+from actors.attempt_failures import PART_LOST, STORE_FAILED
 from actors.health_board import HealthBoard
 from actors.idempotent import IdempotentRequests
 from actors.model_watch import ModelTakeUp
 from actors.ports import ActorLost, AttemptLogPort, LogStanding, ProviderPort, VaultPort
 from actors.stats import stats_document
+from actors.webhook_intake import WebhookIntake
 from models import ModelRegistry, ModelUnusable
 from orchestrator.access import Access
 from orchestrator.catalogue import Catalogue
@@ -62,7 +63,8 @@ def _refusing() -> Iterator[None]:
             OperationError(ErrorType.VALIDATION, "INVALID_QUERY", f"sql: {refused}")
         ) from None
     except StoreError as error:
-        raise RequestRefused(OperationError(ErrorType.NETWORK, "LOG_AWAY", str(error))) from None
+        _log.warning("store_failed", problem=str(error))
+        raise RequestRefused(STORE_FAILED) from None
 
 
 class RouterService:
@@ -81,6 +83,7 @@ class RouterService:
         registry: trained models.
         models: takes up the active one.
         recall: shows the policy what was before this process.
+        webhooks: takes in what providers report.
         catalogue: institutions.
         clock: wall time.
 
@@ -101,6 +104,7 @@ class RouterService:
         registry: ModelRegistry,
         models: ModelTakeUp,
         recall: Callable[[], Awaitable[object]],
+        webhooks: WebhookIntake,
         catalogue: Catalogue,
         clock: Clock,
     ) -> None:
@@ -116,6 +120,7 @@ class RouterService:
         self._registry = registry
         self._models = models
         self._recall = recall
+        self._webhooks = webhooks
         self._catalogue = catalogue
         self._clock = clock
         self._retrying: asyncio.Task[None] | None = None
@@ -212,6 +217,7 @@ class RouterService:
                 "institutionId": record.institution_id,
                 "status": record.status.value,
                 "accountIds": list(record.account_ids),
+                "refreshDue": record.refresh_due_at is not None,
                 "createdAt": rfc3339(from_unix(record.created_at)),
             }
             for record in records
@@ -232,6 +238,15 @@ class RouterService:
             if port is not None and record.status is not ConnectionStatus.DISCONNECTED:
                 await self._revoke(port, record)
             return await self._vault.erase(connection_id)
+
+    async def webhook(self, provider: str, headers: Mapping[str, str], body: bytes) -> None:
+        """Take in what a provider reports.
+
+        Raises:
+            RequestRefused: it is not proven or cannot be taken in; see `WebhookIntake`.
+
+        """
+        await self._webhooks.receive(provider, headers, body)
 
     def institutions(
         self, region: str | None, text: str, *, offset: int, limit: int

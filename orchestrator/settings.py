@@ -155,6 +155,7 @@ class Environment(BaseSettings):
     sandbox_port: Annotated[int, Field(ge=1, le=65_535)] = 8200
     config: Path | None = None
     vault_key: SecretStr | None = None
+    vault_url: SecretStr | None = None
     public_url: str | None = None
     api_keys: SecretStr | None = None
     admin_keys: SecretStr | None = None
@@ -170,6 +171,7 @@ class ProviderKeys(BaseModel):
     base_url: str | None
     keys: dict[str, SecretStr]
     missing: tuple[str, ...]
+    webhook_auth: SecretStr | None
 
     @property
     def complete(self) -> bool:
@@ -226,6 +228,7 @@ class Settings:
             base_url=self._text(f"{prefix}_BASE_URL"),
             keys={name: self._environ[name] for name in credentials if name in self._environ},
             missing=tuple(name for name in credentials if name not in self._environ),
+            webhook_auth=self._environ.get(f"{prefix}_WEBHOOK_AUTH"),
         )
 
     def api_key_texts(self) -> tuple[str, ...]:

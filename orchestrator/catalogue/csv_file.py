@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.domain import ConfigurationError
-from orchestrator.domain.params import IDENTIFIER_PATTERN
+from orchestrator.domain.params import IDENTIFIER
 from orchestrator.provider_registry import REGISTRY
 
 from .institution import Institution
@@ -20,7 +20,7 @@ MAX_FILE_BYTES: Final = 16 * 1024 * 1024
 MAX_INSTITUTIONS: Final = 100_000
 _LONGEST_CELL: Final = 200
 _OWN_COLUMNS: Final = ("institution_id", "name", "region")
-_IDENTIFIER: Final = re.compile(IDENTIFIER_PATTERN, re.ASCII)
+_IDENTIFIER: Final = re.compile(IDENTIFIER, re.ASCII)
 _REGION: Final = re.compile(r"[A-Z]{2}")
 
 

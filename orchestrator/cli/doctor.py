@@ -70,6 +70,7 @@ def findings(reach: Callable[[str], bool] | None = None) -> Iterator[Finding]:
     yield Finding(True, "settings are valid")
     yield from _data_folder(settings)
     yield from _catalogue(settings)
+    yield from _vault(settings)
     yield from _providers(settings, reach or _reaches)
     found = RunningSystem.find(settings.data_dir)
     yield Finding(
@@ -131,6 +132,31 @@ def _catalogue(settings: Settings) -> Iterator[Finding]:
             yield Finding(None, f"{provider}: no institution of the catalogue has an id there")
 
 
+def _vault(settings: Settings) -> Iterator[Finding]:
+    from actors.installation import cipher_of, vault_url_of  # noqa: PLC0415  heavy
+    from orchestrator.vault import look_at_vault  # noqa: PLC0415  as above
+
+    try:
+        found = look_at_vault(vault_url_of(settings), cipher_of(settings))
+    except OrchestratorError as error:
+        yield Finding(False, str(error))
+        return
+    if found.revision is None:
+        yield Finding(None, f"vault: {found.place}, made at the first start")
+    elif not found.up_to_date:
+        yield Finding(
+            None, f"vault: {found.place}, of an earlier program: brought up to date at the start"
+        )
+    else:
+        yield Finding(
+            found.keys_fit,
+            f"vault: {found.place}, schema {found.revision}, up to date"
+            if found.keys_fit
+            else f"vault: {found.place}, was made under another key: name that one last in "
+            "ORCHESTRATOR_VAULT_KEY, or bring its file vault.key back",
+        )
+
+
 def _providers(settings: Settings, reach: Callable[[str], bool]) -> Iterator[Finding]:
     from actors.installation import configured_providers, keys_of  # noqa: PLC0415  heavy
     from orchestrator.providers.registry import REGISTRY, adapter_of  # noqa: PLC0415  as above
@@ -152,6 +178,12 @@ def _providers(settings: Settings, reach: Callable[[str], bool]) -> Iterator[Fin
                 if answers
                 else f"{spec.name}: {url} does not answer: check the network, or "
                 f"{spec.env_prefix}_BASE_URL",
+            )
+        elif not spec.credentials:
+            yield Finding(
+                None,
+                f"{spec.name}: not configured (it needs no keys of ours: {spec.env_prefix}_BASE_URL "
+                "or another provider's credentials bring it in)",
             )
         elif len(keys.missing) < len(spec.credentials):
             yield Finding(False, f"{spec.name}: {', '.join(keys.missing)} is missing: set it, too")

@@ -20,7 +20,7 @@ from .vocabulary import Operation
 
 __all__ = [
     "DEFAULT_LIMIT",
-    "IDENTIFIER_PATTERN",
+    "IDENTIFIER",
     "PARAMS_BY_OPERATION",
     "CreateLinkParams",
     "ExchangeTokenParams",
@@ -31,10 +31,9 @@ __all__ = [
 
 DEFAULT_LIMIT: Final = 10_000
 
-IDENTIFIER_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9_.:\-]{0,127}$"
-"""The shape of every id that a caller may name."""
-
-Identifier = Annotated[str, StringConstraints(pattern=IDENTIFIER_PATTERN)]
+IDENTIFIER: Final = r"^[A-Za-z0-9][A-Za-z0-9_.:\-]{0,127}$"
+"""What an id of a caller's or of ours looks like."""
+Identifier = Annotated[str, StringConstraints(pattern=IDENTIFIER)]
 FormField = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9]{0,63}$")]
 _DAY_TEXT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 

@@ -15,6 +15,7 @@ __all__ = [
     "BatchBody",
     "CircuitBody",
     "OperationBody",
+    "read_bytes",
     "read_json_object",
 ]
 
@@ -62,6 +63,29 @@ class CircuitBody(_Body):
     reason: Annotated[str, Field(min_length=1, max_length=200)]
 
 
+async def read_bytes(request: Request, most_bytes: int) -> bytes:
+    """The request's body as it came.
+
+    Raises:
+        RequestRefused: `too_large`, as soon as more has come.
+
+    """
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > most_bytes:
+            raise RequestRefused(
+                OperationError(
+                    ErrorType.TOO_LARGE,
+                    "BODY_TOO_LARGE",
+                    f"the body is larger than {most_bytes // 1024} KiB",
+                )
+            )
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
 async def read_json_object(request: Request) -> dict[str, object]:
     """The request's body as a JSON object.
 
@@ -72,19 +96,9 @@ async def read_json_object(request: Request) -> dict[str, object]:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise refused_field("Content-Type", "must be application/json")
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > MAX_BODY_BYTES:
-            raise RequestRefused(
-                OperationError(
-                    ErrorType.TOO_LARGE, "BODY_TOO_LARGE", "the body is larger than 1 MiB"
-                )
-            )
-        chunks.append(chunk)
+    raw = await read_bytes(request, MAX_BODY_BYTES)
     try:
-        body = orjson.loads(b"".join(chunks))
+        body = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         raise refused_field("body", f"is not JSON: {error.msg}", code="INVALID_JSON") from None
     if not isinstance(body, dict):

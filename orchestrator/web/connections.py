@@ -1,11 +1,12 @@
 """Connections of a space, and the institution catalogue."""
 
+import re
 from typing import Annotated
 
 import orjson
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from orchestrator.domain import ErrorType, OperationError, RequestRefused
+from orchestrator.domain import IDENTIFIER, ErrorType, OperationError, RequestRefused
 
 from .callers import caller_of, service_of
 
@@ -25,7 +26,9 @@ def _unknown(what: str, code: str) -> RequestRefused:
 async def connections(request: Request, space_id: str) -> Response:
     """A space's connections, without secrets."""
     caller = caller_of(request)
-    rows = await service_of(request).connections(space_id) if caller.may_see(space_id) else None
+    rows = None
+    if caller.may_see(space_id) and re.fullmatch(IDENTIFIER, space_id):
+        rows = await service_of(request).connections(space_id)
     if rows is None:
         raise _unknown("space", "UNKNOWN_SPACE")
     return Response(orjson.dumps({"connections": rows}), media_type="application/json")
@@ -35,7 +38,10 @@ async def connections(request: Request, space_id: str) -> Response:
 async def disconnect(request: Request, connection_id: str) -> Response:
     """Revoke a connection at its provider, then erase its credential."""
     caller = caller_of(request)
-    if not await service_of(request).disconnect(connection_id, caller.spaces):
+    if not (
+        re.fullmatch(IDENTIFIER, connection_id)
+        and await service_of(request).disconnect(connection_id, caller.spaces)
+    ):
         raise _unknown("connection", "UNKNOWN_CONNECTION")
     return Response(status_code=204)
 

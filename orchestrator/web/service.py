@@ -1,6 +1,6 @@
 """What the web layer asks of the router behind it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 from orchestrator.access import Access
@@ -38,6 +38,10 @@ class Service(Protocol):
 
     async def disconnect(self, connection_id: str, spaces: frozenset[str] | None) -> bool:
         """Revoke and erase a connection; False where there is none within these spaces."""
+        ...
+
+    async def webhook(self, provider: str, headers: Mapping[str, str], body: bytes) -> None:
+        """Take in what a provider reports; header names in lower case, the body raw."""
         ...
 
     def institutions(

@@ -21,6 +21,8 @@ policy = "priority"
 [requests]
 retry_base_ms = 1
 retry_cap_ms = 1
+[providers.mx.options]
+refresh_wait_s = "0"
 """
 A_DAY_S = 86_400.0
 
@@ -34,7 +36,8 @@ def rows_of(provider: str) -> Rows:
 async def told(system: System, provider: str, code: str) -> tuple[str, str | None, str | None, str]:
     """Class, scope and code of the attempt that met the error, and the circuit's state after it."""
     row = {"provider": provider, "operation": "getAccounts", "kind": "error", "errorCode": code}
-    await system.sandbox.put_faults(row)
+    # A pause that no deadline allows, so that nobody waits it out.
+    await system.sandbox.put_faults({**row, "retryAfterS": A_DAY_S / 2})
     answer = await system.call("getAccounts", {"spaceId": "space_1"})
     await system.sandbox.clear_faults()
     first = answer.body["attempts"][0]

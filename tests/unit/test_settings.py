@@ -256,7 +256,7 @@ def test_a_stage_that_no_provider_has_is_refused(
 
 def test_secrets_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not by printing the settings, nor any part of them."""
-    for name in ("VAULT_KEY", "API_KEYS", "ADMIN_KEYS"):
+    for name in ("VAULT_KEY", "VAULT_URL", "API_KEYS", "ADMIN_KEYS"):
         monkeypatch.setenv(f"ORCHESTRATOR_{name}", SECRET)
     monkeypatch.setenv("PLAID_SECRET", SECRET)
     settings = load_settings()
