@@ -108,9 +108,12 @@ class VaultPort(Protocol):
         ...
 
     async def begin_exchange(
-        self, link_session_id: str, space_id: str, now: float
+        self, link_session_id: str, space_id: str, now: float, again: bool = False
     ) -> ExchangeStart:
-        """Write down that this exchange is about to be sent; durable on return."""
+        """Write down that this exchange is about to be sent; durable on return.
+
+        `again` clears a doubt by asking once more, where asking uses nothing up.
+        """
         ...
 
     async def finish_exchange(

@@ -150,6 +150,7 @@ def assemble_provider(
             catalogue=catalogue_of(settings),
             clock=clock,
             webhook_url=None if vendor.webhooks is None else webhook_url(settings, name),
+            exchange_consumes=vendor.exchange_consumes,
         ),
         ProviderGuard(
             name,

@@ -66,6 +66,8 @@ class ProviderCalls:
         catalogue: our institution ids and the provider's.
         clock: for times that are stored.
         webhook_url: where the vendor may report; None without a public address.
+        exchange_consumes: whether an exchange uses its temporary token up; where it does not, a
+            doubt is cleared by asking once more.
 
     """
 
@@ -79,6 +81,7 @@ class ProviderCalls:
         catalogue: Catalogue,
         clock: Clock,
         webhook_url: str | None = None,
+        exchange_consumes: bool = True,
     ) -> None:
         self._provider = provider
         self._adapter = adapter
@@ -87,6 +90,7 @@ class ProviderCalls:
         self._catalogue = catalogue
         self._clock = clock
         self._webhook_url = webhook_url
+        self._exchange_consumes = exchange_consumes
         self._opened = OpenedConnections(vault, cipher, clock)
         self._vanished = VanishedRows(vault, clock)
 
@@ -153,7 +157,7 @@ class ProviderCalls:
 
         """
         start = await self._vault.begin_exchange(
-            call.link_session_id, call.space_id, self._clock.unix_s()
+            call.link_session_id, call.space_id, self._clock.unix_s(), not self._exchange_consumes
         )
         session = start.session if isinstance(start, ExchangeStarted) else None
         if session is None:

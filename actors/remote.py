@@ -149,11 +149,12 @@ class RemoteVault(_Remote):
         return cast(LinkSessionView | None, await self._call("link_session", link_session_id))
 
     async def begin_exchange(
-        self, link_session_id: str, space_id: str, now: float
+        self, link_session_id: str, space_id: str, now: float, again: bool = False
     ) -> ExchangeStart:
         """See `VaultPort`."""
         return cast(
-            ExchangeStart, await self._call("begin_exchange", link_session_id, space_id, now)
+            ExchangeStart,
+            await self._call("begin_exchange", link_session_id, space_id, now, again),
         )
 
     async def finish_exchange(

@@ -88,11 +88,13 @@ class VaultDesk:
         return await self._run(lambda store: store.link_sessions.get(link_session_id))
 
     async def begin_exchange(
-        self, link_session_id: str, space_id: str, now: float
+        self, link_session_id: str, space_id: str, now: float, again: bool = False
     ) -> ExchangeStart:
         """See `VaultPort`."""
         return await self._run(
-            lambda store: store.link_sessions.begin_exchange(link_session_id, space_id, now)
+            lambda store: store.link_sessions.begin_exchange(
+                link_session_id, space_id, now, again=again
+            )
         )
 
     async def finish_exchange(

@@ -90,8 +90,13 @@ class LinkSessions:
             made = None if row.connection_id is None else record_of(connection, row.connection_id)
             return LinkSessionView(_session(row), made)
 
-    def begin_exchange(self, link_session_id: str, space_id: str, now: float) -> ExchangeStart:
-        """Write down that this exchange is about to be sent; durable on return."""
+    def begin_exchange(
+        self, link_session_id: str, space_id: str, now: float, *, again: bool = False
+    ) -> ExchangeStart:
+        """Write down that this exchange is about to be sent; durable on return.
+
+        `again` clears a doubt by asking the vendor once more, where asking uses nothing up.
+        """
         with self._database.writing() as transaction:
             row = self._row(transaction, link_session_id, lock=True)
             if row is None or row.space_id != space_id:
@@ -99,10 +104,10 @@ class LinkSessions:
             if row.exchange == _DONE:
                 made = record_of(transaction, row.connection_id)
                 return ExchangeUnknown() if made is None else ExchangeDone(made)
-            if row.exchange == _DOUBT:
-                return ExchangeInDoubt()
-            if row.exchange == _RUNNING:
+            if row.exchange == _RUNNING and not (again and _is_over(row, now)):
                 return self._running(transaction, row, now)
+            if row.exchange == _DOUBT and not again:
+                return ExchangeInDoubt()
             if row.expires_at is not None and now >= row.expires_at + _GRACE_S:
                 return ExchangeExpired()
             transaction.execute(
@@ -166,8 +171,7 @@ class LinkSessions:
     def _running(
         self, transaction: Connection, row: Row[tuple[object, ...]], now: float
     ) -> ExchangeStart:
-        began_at = row.exchange_began_at
-        if began_at is None or now < began_at + _LONGEST_RUN_S:
+        if not _is_over(row, now):
             return ExchangeBusy()
         transaction.execute(
             update(link_sessions)
@@ -181,3 +185,9 @@ class LinkSessions:
     ) -> Row[tuple[object, ...]] | None:
         wanted = select(link_sessions).where(link_sessions.c.link_session_id == link_session_id)
         return connection.execute(wanted.with_for_update() if lock else wanted).first()
+
+
+def _is_over(row: Row[tuple[object, ...]], now: float) -> bool:
+    """Whether whoever runs an exchange must have died over it."""
+    began_at = row.exchange_began_at
+    return began_at is not None and now >= began_at + _LONGEST_RUN_S
