@@ -363,16 +363,19 @@ async def test_trouble_of_ours_loses_nothing(vendors: Vendors, provider: str, st
 @pytest.mark.parametrize(
     ("provider", "refusal"),
     [
-        ("acme", (404, "UNKNOWN_PROVIDER")),
+        ("nobody", (404, "UNKNOWN_PROVIDER")),
         ("finicity", (401, "WEBHOOK_NOT_CONFIGURED")),
         ("bitso", (401, "WEBHOOK_NOT_CONFIGURED")),
     ],
 )
 async def test_nobody_elses_webhooks_are_taken(
-    vendors: Vendors, provider: str, refusal: tuple[int, str]
+    tmp_path: Path, provider: str, refusal: tuple[int, str]
 ) -> None:
     """Tell an unknown provider from one that is known and not set up."""
-    assert refusal == problem(await vendors.post(Delivery(provider, b"{}", {})))
+    async with running_system(tmp_path, providers=("plaid",)) as system:
+        vendors = Vendors(system)
+
+        assert refusal == problem(await vendors.post(Delivery(provider, b"{}", {})))
 
 
 @EVERY
@@ -432,7 +435,7 @@ async def test_nothing_of_a_webhook_is_told_or_logged(vendors: Vendors) -> None:
         proven,
         Delivery("mx", proven.body, {"Authorization": "Basic forged-value"}),
         Delivery("mx", b"Jane Roe", {"Authorization": MX_AGREED}),
-        Delivery("acme", proven.body, proven.headers),
+        Delivery("nobody", proven.body, proven.headers),
     )
     with structlog.testing.capture_logs() as logs:
         answers = [await vendors.post(delivery) for delivery in deliveries]
