@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import URL
 
+from orchestrator.catalogue import Catalogue
 from orchestrator.domain import ConfigurationError
 from orchestrator.intake import Intake
 from orchestrator.providers.http import is_loopback
@@ -15,6 +16,7 @@ from orchestrator.vault import VaultCipher, VaultStore, vault_cipher, vault_url
 
 __all__ = [
     "ATTEMPTS_FILE",
+    "catalogue_of",
     "cipher_of",
     "configured_providers",
     "intake_of",
@@ -36,12 +38,35 @@ def keys_of(settings: Settings, spec: ProviderSpec) -> ProviderKeys:
 
 
 def configured_providers(settings: Settings) -> tuple[str, ...]:
-    """The providers that have both an adapter and all their credentials, in registry order."""
-    return tuple(
+    """The providers that have both an adapter and all their credentials, in registry order.
+
+    One that needs no credentials of ours is among them where its address is set, or any other
+    provider's credentials are: alone it would keep a bare installation from using the sandbox.
+    """
+    with_keys = {
         spec.name
         for spec in REGISTRY.values()
-        if spec.module is not None and keys_of(settings, spec).complete
+        if spec.credentials and keys_of(settings, spec).complete
+    }
+
+    def is_configured(spec: ProviderSpec) -> bool:
+        if spec.credentials:
+            return spec.name in with_keys
+        return bool(with_keys) or keys_of(settings, spec).base_url is not None
+
+    return tuple(
+        spec.name for spec in REGISTRY.values() if spec.module is not None and is_configured(spec)
     )
+
+
+def catalogue_of(settings: Settings) -> Catalogue:
+    """This installation's institutions.
+
+    Raises:
+        ConfigurationError: the catalogue's file cannot be read, or a line is wrong; says which.
+
+    """
+    return Catalogue.load(settings.catalogue_file)
 
 
 def cipher_of(settings: Settings) -> VaultCipher:

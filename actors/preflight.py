@@ -2,6 +2,7 @@
 
 from actors.folders import check_same_folder
 from actors.installation import (
+    catalogue_of,
     cipher_of,
     configured_providers,
     open_vault,
@@ -11,7 +12,6 @@ from actors.installation import (
 from actors.provider_actor import reach_vendor
 from models import POLICIES
 from orchestrator.access import Access
-from orchestrator.catalogue import Catalogue
 from orchestrator.domain import ConfigurationError, SystemClock
 from orchestrator.settings import Settings
 
@@ -39,9 +39,9 @@ def check_installation(settings: Settings, *, http: bool) -> None:
             f"selection.policy is {policy!r}: there are {', '.join(sorted(POLICIES))}"
         )
     cipher_of(settings)
+    catalogue_of(settings)
     vault_url_of(settings)
     public_url(settings)
-    Catalogue.load()
     for name in configured_providers(settings):
         reach_vendor(settings, name, SystemClock())
 

@@ -33,6 +33,7 @@ from orchestrator.domain import (
     ErrorClass,
     Failure,
     IneligibilityReason,
+    Lane,
     OperationData,
     ProviderFailure,
     StoreError,
@@ -130,7 +131,7 @@ class ProviderDesk:
             AdmitRequest(
                 operation=order.operation,
                 institution_id=order.institution_id,
-                connection_id=order.connection_id,
+                connection_id=_whose(order),
                 panic=order.panic,
             ),
             self._clock.now_s(),
@@ -149,7 +150,9 @@ class ProviderDesk:
         return self._snapshot()
 
     async def force(self, control: str, reason: str) -> HealthSnapshot:
-        """Hold the circuits, or hand them back with AUTO."""
+        """Hold the circuits, or hand them back with AUTO, which also says that our keys are good."""
+        if Control(control) is Control.AUTO:
+            self._calls.keys_trusted_again()
         self._log_changes(self._guard.force(Control(control), self._clock.now_s(), reason))
         return self._snapshot()
 
@@ -193,6 +196,7 @@ class ProviderDesk:
             order.attempt_id,
             call_timeout_s=self._call_timeout_s,
             operation=order.operation.value,
+            interactive=order.lane is Lane.INTERACTIVE,
         )
         attempt = _Attempt(
             order, permit, trace, self._clock.now_s(), from_unix(self._clock.unix_s())
@@ -218,7 +222,9 @@ class ProviderDesk:
     async def _ended(self, attempt: _Attempt, outcome: OperationData | Failure) -> AttemptReply:
         order, trace = attempt.order, attempt.trace
         failure = outcome if isinstance(outcome, Failure) else None
-        self._record(attempt.permit, failure)
+        # What was done without a call says nothing about the provider, so nobody's is what it was.
+        proven = failure is not None or trace.http_calls > 0
+        self._record(attempt.permit, failure if proven else CUT)
         waited_ms = (order.waited_s + trace.waited_s) * 1000
         latency_ms = (self._clock.now_s() - attempt.started_s - trace.waited_s) * 1000
         in_doubt = failure is not None and self._in_doubt(order, failure, trace)
@@ -285,7 +291,7 @@ class ProviderDesk:
         waited_s = 0.0
         while True:
             now = self._clock.now_s()
-            verdict = self._guard.limiter.try_acquire(endpoint, order.connection_id, now)
+            verdict = self._guard.limiter.try_acquire(endpoint, _whose(order), now)
             if isinstance(verdict, Granted):
                 return waited_s
             if trace.http_calls == 0:
@@ -357,6 +363,16 @@ class ProviderDesk:
             while True:
                 await asyncio.sleep(_OBSERVE_EVERY_S)
                 self._log_changes(self._guard.observe(self._clock.now_s()))
+
+
+def _whose(order: AttemptOrder) -> str | None:
+    """Whose calls these are, for limits that hold for each connection.
+
+    An exchange's are those of the connection that it makes, known by its link session until then.
+    """
+    if order.connection_id is None and isinstance(order.call, ExchangeCall):
+        return order.call.link_session_id
+    return order.connection_id
 
 
 def _limited(retry_after_s: float) -> Rejected:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from actors.installation import cipher_of, keys_of, webhook_url
+from actors.installation import catalogue_of, cipher_of, keys_of, webhook_url
 from actors.messages import AttemptOrder, AttemptReply
 from actors.options import attempt_log_actor, vault_actor
 from actors.outbox import LogOutbox
@@ -14,7 +14,6 @@ from actors.provider import ProviderDesk
 from actors.provider_calls import ProviderCalls
 from actors.remote import RemoteLog, RemoteVault
 from actors.webhook_desk import WebhookDesk
-from orchestrator.catalogue import Catalogue
 from orchestrator.domain import Clock, ConfigurationError, SystemClock, from_unix
 from orchestrator.providers.http import client_for
 from orchestrator.providers.protocol import FinancialProvider
@@ -104,7 +103,7 @@ def reach_vendor(settings: Settings, name: str, clock: Clock) -> Vendor:
         environment=keys.environment,
         base_url=keys.base_url or adapter.base_urls[keys.environment],
         keys=keys.reveal(),
-        options=settings.policies.providers[name].options,  # type: ignore[index]
+        options=settings.policies.providers[name].options,
         now=lambda: from_unix(clock.unix_s()),
         webhook_auth=keys.webhook_auth,
     )
@@ -142,7 +141,7 @@ def assemble_provider(
     """
     clock = clock or SystemClock()
     vendor = reach_vendor(settings, name, clock)
-    section = settings.policies.providers[name]  # type: ignore[index]
+    section = settings.policies.providers[name]
     requests = settings.policies.requests
     breaker = settings.policies.breaker
     cipher = cipher_of(settings)
@@ -152,7 +151,7 @@ def assemble_provider(
             vendor.provider,
             vault=vault,
             cipher=cipher,
-            catalogue=Catalogue.load(),
+            catalogue=catalogue_of(settings),
             clock=clock,
             webhook_url=None if vendor.webhooks is None else webhook_url(settings, name),
         ),

@@ -4,6 +4,7 @@ It knows the vault and the adapter, and neither breaker nor limiter.
 """
 
 import json
+from collections.abc import Iterable
 from uuid import uuid4
 
 import structlog
@@ -22,6 +23,7 @@ from actors.messages import (
 from actors.opened_connections import OpenedConnection, OpenedConnections
 from actors.our_records import our_account, our_transaction, our_transaction_id
 from actors.ports import ActorLost, VaultPort
+from actors.vanished_rows import VanishedRows
 from orchestrator.catalogue import Catalogue
 from orchestrator.domain import (
     AccountsData,
@@ -41,6 +43,7 @@ from orchestrator.providers.protocol import (
     AccountsRequest,
     ExchangeRequest,
     FinancialProvider,
+    KeepsKeysBack,
     LinkRequest,
     TransactionsRead,
     TransactionsRequest,
@@ -85,6 +88,7 @@ class ProviderCalls:
         self._clock = clock
         self._webhook_url = webhook_url
         self._opened = OpenedConnections(vault, cipher, clock)
+        self._vanished = VanishedRows(vault, clock)
 
     async def create_link(self, order: AttemptOrder, call: LinkCall) -> LinkData:
         """Make a link session and keep it.
@@ -193,6 +197,7 @@ class ProviderCalls:
             provider=self._provider,
             institution_id=record.institution_id,
             status=record.status,
+            warnings=exchanged.warnings,
         )
 
     async def settle_exchange(self, link_session_id: str, *, in_doubt: bool) -> None:
@@ -210,11 +215,7 @@ class ProviderCalls:
 
         """
         opened = await self._opened.open(call.connection_id, call.credential_version)
-        read = await self._adapter.get_accounts(
-            AccountsRequest(opened.credential, allow_stale=call.allow_stale)
-        )
-        self._check_accounts(opened, read)
-        await self._opened.match(opened, read.accounts)
+        read = await self._read_accounts(call, opened)
         opened.check_login(call.sibling_account_ids)
         return AccountsData(
             accounts=tuple(
@@ -262,8 +263,10 @@ class ProviderCalls:
             )
         )
         self._check_movements(opened, call, read)
-        if any(t.provider_account_id not in opened.account_ids for t in read.transactions):
-            await self._read_accounts(call, opened)
+        removed = await self._vanished.removed(opened, read)
+        named = {t.provider_account_id for t in read.transactions}
+        if not named <= opened.account_ids.keys():
+            await self._read_accounts(call, opened, named)
         unknown = sum(t.provider_account_id not in opened.account_ids for t in read.transactions)
         if unknown:
             # An account that the vendor no longer lists has no id of ours to tell them under.
@@ -289,7 +292,7 @@ class ProviderCalls:
                 if row.provider_account_id in opened.account_ids
             ),
             removed=tuple(
-                our_transaction_id(order.space_hash, self._provider, gone) for gone in read.removed
+                our_transaction_id(order.space_hash, self._provider, gone) for gone in removed
             ),
             next_cursor=cursor.encode(self._cipher.mac),
             has_more=read.has_more,
@@ -307,12 +310,28 @@ class ProviderCalls:
         await self._adapter.revoke(opened.credential)
         self._opened.forget(connection_id)
 
-    async def _read_accounts(self, call: TransactionsCall, opened: OpenedConnection) -> None:
+    def keys_trusted_again(self) -> None:
+        """An operator vouches for our keys; for an adapter that holds them back once refused."""
+        if isinstance(self._adapter, KeepsKeysBack):
+            self._adapter.keys_trusted_again()
+
+    async def _read_accounts(
+        self,
+        call: AccountsCall | TransactionsCall,
+        opened: OpenedConnection,
+        named: Iterable[str] = (),
+    ) -> AccountsRead:
+        """A connection's accounts, with our ids learnt; `named` are those that movements name."""
         read = await self._adapter.get_accounts(
-            AccountsRequest(opened.credential, allow_stale=call.allow_stale)
+            AccountsRequest(
+                opened.credential,
+                allow_stale=call.allow_stale,
+                known_account_ids=frozenset((*opened.account_ids, *named)),
+            )
         )
         self._check_accounts(opened, read)
         await self._opened.match(opened, read.accounts)
+        return read
 
     async def _clear_refresh_due(
         self, call: TransactionsCall, read: TransactionsRead, began_at: float
@@ -337,8 +356,9 @@ class ProviderCalls:
     def _check_movements(
         self, opened: OpenedConnection, call: TransactionsCall, read: TransactionsRead
     ) -> None:
-        # After a cursor, nothing new is what mostly happens.
-        if read.stale or call.provider_cursor is not None:
+        # After a cursor, nothing new is what mostly happens; before the last part, nothing yet.
+        nothing_yet = read.has_more and not read.transactions
+        if read.stale or nothing_yet or call.provider_cursor is not None:
             return
         if opened.shown.doubts_movements(
             call.account_id,

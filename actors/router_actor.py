@@ -6,7 +6,13 @@ from collections.abc import Mapping
 
 from actors.health_board import HealthBoard
 from actors.idempotent import IdempotentRequests
-from actors.installation import cipher_of, configured_providers, intake_of, models_folder
+from actors.installation import (
+    catalogue_of,
+    cipher_of,
+    configured_providers,
+    intake_of,
+    models_folder,
+)
 from actors.model_watch import ModelTakeUp
 from actors.options import attempt_log_actor, provider_actor, vault_actor
 from actors.outbox import LogOutbox
@@ -19,7 +25,6 @@ from actors.targets import Targets
 from actors.webhook_intake import WebhookIntake
 from models import ActiveModelWatch, ModelRegistry, SelectionPolicy
 from orchestrator.access import Access
-from orchestrator.catalogue import Catalogue
 from orchestrator.domain import Clock, Json, OperationRequest, OperationResult, SystemClock
 from orchestrator.providers.registry import REGISTRY
 from orchestrator.routing import PlanOptions
@@ -82,7 +87,7 @@ def assemble_service(
     """A router with everything behind its edges, by the machine's clock or the one given."""
     clock = clock or SystemClock()
     cipher = cipher_of(settings)
-    catalogue = Catalogue.load()
+    catalogue = catalogue_of(settings)
     requests = settings.policies.requests
     selection = settings.policies.selection
     seed = settings.environment.seed

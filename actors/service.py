@@ -255,17 +255,24 @@ class RouterService:
         """
         await self._webhooks.receive(provider, headers, body)
 
-    def institutions(self, region: str | None, text: str) -> list[Json]:
-        """Institutions of the catalogue."""
-        return [
-            {
-                "institutionId": found.institution_id,
-                "name": found.name,
-                "region": found.region,
-                "providers": [p for p in self._known_providers if p in found.provider_ids],
-            }
-            for found in self._catalogue.search(region, text)
-        ]
+    def institutions(
+        self, region: str | None, text: str, *, offset: int, limit: int
+    ) -> dict[str, Json]:
+        """Institutions of the catalogue, `limit` of them from `offset` on."""
+        found = self._catalogue.search(region, text)
+        end = offset + limit
+        return {
+            "institutions": [
+                {
+                    "institutionId": one.institution_id,
+                    "name": one.name,
+                    "region": one.region,
+                    "providers": [p for p in self._known_providers if p in one.provider_ids],
+                }
+                for one in found[offset:end]
+            ],
+            "nextOffset": end if end < len(found) else None,
+        }
 
     def models(self) -> dict[str, Json]:
         """The model registry's content."""

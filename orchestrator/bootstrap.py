@@ -55,7 +55,7 @@ def prepare_environment(settings: Settings) -> None:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     os.environ["ORCHESTRATOR_DATA_DIR"] = str(settings.data_dir)
     if settings.environment.config is not None:
-        os.environ["ORCHESTRATOR_CONFIG"] = str(settings.environment.config.resolve())
+        os.environ["ORCHESTRATOR_CONFIG"] = str(settings.environment.config.absolute())
     for name, value in _SERVE_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     os.environ["RAY_AUTH_MODE"] = "token"

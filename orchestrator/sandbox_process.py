@@ -4,38 +4,26 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from orchestrator.domain import ConfigurationError
+from orchestrator.provider_registry import REGISTRY
 
 __all__ = ["SandboxProcess", "sandbox_environment"]
 
 _START_TIMEOUT_S: Final = 20.0
 _STOP_TIMEOUT_S: Final = 5.0
-# Documented credentials of the sandbox; they open nothing else.
-_CREDENTIALS: Final[Mapping[str, str]] = {
-    "PLAID_CLIENT_ID": "sandbox_client",
-    "PLAID_SECRET": "sandbox_secret",
-    "MX_CLIENT_ID": "sandbox_client",
-    "MX_API_KEY": "sandbox_key",
-    "FINICITY_PARTNER_ID": "sandbox_partner",
-    "FINICITY_PARTNER_SECRET": "sandbox_secret",
-    "FINICITY_APP_KEY": "sandbox_app_key",
-    "BELVO_SECRET_ID": "sandbox_id",
-    "BELVO_SECRET_PASSWORD": "sandbox_password",
-}
 
 
 def sandbox_environment(sandbox_url: str) -> dict[str, str]:
     """Environment variables that make every provider the sandbox's, in place of any real one."""
-    addresses = {
-        f"{name.upper()}_BASE_URL": f"{sandbox_url}/{name}"
-        for name in ("plaid", "mx", "finicity", "belvo", "bitso")
-    }
-    stages = {f"{name}_ENV": "sandbox" for name in ("PLAID", "MX", "BELVO")}
-    return {**_CREDENTIALS, **addresses, **stages}
+    environment: dict[str, str] = {}
+    for spec in REGISTRY.values():
+        environment |= zip(spec.credentials, spec.sandbox_credentials, strict=True)
+        environment[f"{spec.env_prefix}_BASE_URL"] = f"{sandbox_url}/{spec.name}"
+        environment[f"{spec.env_prefix}_ENV"] = "sandbox"
+    return environment
 
 
 class SandboxProcess:

@@ -13,17 +13,20 @@ from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
     SecretStr,
     StringConstraints,
     ValidationError,
+    field_validator,
     model_validator,
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from orchestrator.domain import ConfigurationError
+from orchestrator.provider_registry import REGISTRY
 
 __all__ = [
     "Environment",
@@ -35,7 +38,6 @@ __all__ = [
 ]
 
 _DEFAULTS: Final = Path(__file__).parent / "defaults.toml"
-_PROVIDERS: Final = ("plaid", "mx", "finicity", "belvo", "bitso")
 
 
 class _Section(BaseModel):
@@ -82,32 +84,57 @@ class AttemptLogSection(_Section):
     query_max_rows: Annotated[int, Field(ge=1)]
 
 
+class CatalogueSection(_Section):
+    """Where the institutions come from."""
+
+    file: str
+
+
 class LimitsSection(_Section):
     """A provider's local rate limits."""
 
-    enabled: bool
-    scale: Annotated[float, Field(gt=0, le=1000)]
+    enabled: bool = True
+    scale: Annotated[float, Field(gt=0, le=1000)] = 1.0
 
 
 class ProviderSection(_Section):
     """What can be set for one provider."""
 
-    limits: LimitsSection
-    options: dict[str, str]
+    limits: LimitsSection = LimitsSection()
+    options: dict[str, str] = {}
+
+
+def _known(name: str) -> str:
+    if name not in REGISTRY:
+        raise ValueError(f"unknown provider {name!r}; known are {', '.join(REGISTRY)}")
+    return name
+
+
+def _once_each(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) != len(names):
+        raise ValueError("a provider is named twice")
+    return names
 
 
 RegionCode = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+ProviderName = Annotated[str, AfterValidator(_known)]
 
 
 class Policies(_Section):
-    """The TOML part of the settings."""
+    """The TOML part of the settings. `providers` has a section for each registered one."""
 
-    regions: dict[RegionCode, tuple[str, ...]]
+    regions: dict[RegionCode, Annotated[tuple[ProviderName, ...], AfterValidator(_once_each)]]
     selection: SelectionSection
     breaker: BreakerSection
     requests: RequestsSection
     attempt_log: AttemptLogSection
-    providers: dict[Literal["plaid", "mx", "finicity", "belvo", "bitso"], ProviderSection]
+    catalogue: CatalogueSection
+    providers: dict[ProviderName, ProviderSection] = Field(default={}, validate_default=True)
+
+    @field_validator("providers", mode="after")
+    @classmethod
+    def _all_registered(cls, given: dict[str, ProviderSection]) -> dict[str, ProviderSection]:
+        return {name: given.get(name, ProviderSection()) for name in REGISTRY}
 
 
 class Environment(BaseSettings):
@@ -170,6 +197,18 @@ class Settings:
     def data_dir(self) -> Path:
         """Absolute folder of everything that is kept."""
         return self.environment.data_dir.expanduser().resolve()
+
+    @property
+    def catalogue_file(self) -> Path | None:
+        """The institution catalogue's own file, None for the shipped one.
+
+        A relative one is meant from the folder of the TOML file that names it.
+        """
+        named = self.policies.catalogue.file
+        config = self.environment.config
+        if not named or config is None:
+            return None
+        return config.absolute().parent / named
 
     def provider_keys(self, prefix: str, credentials: tuple[str, ...]) -> ProviderKeys:
         """A provider's credentials and address from the environment.
@@ -264,16 +303,6 @@ def _load_policies(config: Path | None) -> Policies:
             raise ConfigurationError(f"{config} is not valid TOML: {error}") from None
     try:
         # As JSON, because TOML is typed like it: `true` is no number and "5" is none either.
-        policies = Policies.model_validate_json(json.dumps(layers, default=str), strict=True)
+        return Policies.model_validate_json(json.dumps(layers, default=str), strict=True)
     except ValidationError as error:
         raise _one_sentence(error, where) from None
-    for region, providers in policies.regions.items():
-        unknown = [name for name in providers if name not in _PROVIDERS]
-        if unknown:
-            raise ConfigurationError(
-                f"{where}: regions.{region}: unknown provider {unknown[0]!r}; "
-                f"known are {', '.join(_PROVIDERS)}"
-            )
-        if len(set(providers)) != len(providers):
-            raise ConfigurationError(f"{where}: regions.{region}: a provider is named twice")
-    return policies

@@ -7,9 +7,11 @@ from typing import Final, NoReturn
 
 import pytest
 
+from orchestrator.provider_registry import REGISTRY
+
 TESTS: Final = Path(__file__).parent
 WITH_RAY: Final = ("cluster", "e2e", "chaos", "notebooks")
-SETTINGS: Final = ("PLAID_", "MX_", "FINICITY_", "BELVO_", "BITSO_", "ORCHESTRATOR_")
+SETTINGS: Final = ("ORCHESTRATOR_", *(f"{spec.env_prefix}_" for spec in REGISTRY.values()))
 ABOUT_TESTS: Final = "ORCHESTRATOR_TEST_"
 
 

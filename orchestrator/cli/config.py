@@ -35,6 +35,7 @@ def show() -> None:
         "port": environment.port,
         "sandboxPort": environment.sandbox_port,
         "config": None if environment.config is None else str(environment.config),
+        "catalogueFile": str(settings.catalogue_file or "the shipped sample"),
         "publicUrl": environment.public_url,
         "vaultKey": "set" if environment.vault_key else "file",
         "vault": place_of(vault_url_of(settings)),

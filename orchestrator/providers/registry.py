@@ -1,14 +1,15 @@
-"""The known providers: one line each."""
+"""What a registered provider is made of, and where its adapter is found."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import import_module
-from typing import Final, cast
+from typing import cast
 
 import httpx
 from pydantic import SecretStr
 
+from orchestrator.provider_registry import REGISTRY, ProviderSpec
 from orchestrator.resilience.quota import Quota
 
 from .http import VendorHttp
@@ -57,46 +58,6 @@ class Adapter:
     default_options: Mapping[str, str] = field(default_factory=dict)
     exchange_consumes: bool = False
     webhooks: Callable[[VendorHttp, AdapterConfig], WebhookReader] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ProviderSpec:
-    """A provider by name.
-
-    `credentials` are the environment variables that must all be set; `module` is where its
-    `ADAPTER` is, None while there is none: such a provider is known and never configured.
-    `probes_refused_keys`: refused keys may be tried again after a while, without harm.
-    `institution_bound`: it serves its own institution and no other.
-    """
-
-    name: str
-    title: str
-    env_prefix: str
-    credentials: tuple[str, ...]
-    module: str | None
-    probes_refused_keys: bool = True
-    institution_bound: bool = False
-
-
-REGISTRY: Final[Mapping[str, ProviderSpec]] = {
-    spec.name: spec
-    for spec in (
-        ProviderSpec("plaid", "Plaid", "PLAID", ("PLAID_CLIENT_ID", "PLAID_SECRET"), "plaid"),
-        ProviderSpec("mx", "MX Technologies", "MX", ("MX_CLIENT_ID", "MX_API_KEY"), "mx"),
-        ProviderSpec(
-            "finicity",
-            "Finicity (Mastercard Open Finance)",
-            "FINICITY",
-            ("FINICITY_PARTNER_ID", "FINICITY_PARTNER_SECRET", "FINICITY_APP_KEY"),
-            None,
-            probes_refused_keys=False,
-        ),
-        ProviderSpec(
-            "belvo", "Belvo", "BELVO", ("BELVO_SECRET_ID", "BELVO_SECRET_PASSWORD"), "belvo"
-        ),
-        ProviderSpec("bitso", "Bitso", "BITSO", (), None, institution_bound=True),
-    )
-}
 
 
 def adapter_of(spec: ProviderSpec) -> Adapter | None:

@@ -1,9 +1,10 @@
 """Connections of a space, and the institution catalogue."""
 
 import re
+from typing import Annotated
 
 import orjson
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from orchestrator.domain import IDENTIFIER, ErrorType, OperationError, RequestRefused
 
@@ -12,6 +13,9 @@ from .callers import caller_of, service_of
 __all__ = ["router"]
 
 router = APIRouter(prefix="/v1", tags=["connections"])
+
+Region = Annotated[str, Query(pattern=r"^([A-Z]{2})?$", description="ISO 3166-1 alpha-2.")]
+Text = Annotated[str, Query(max_length=200, description="Part of a name, in any case.")]
 
 
 def _unknown(what: str, code: str) -> RequestRefused:
@@ -42,9 +46,17 @@ async def disconnect(request: Request, connection_id: str) -> Response:
     return Response(status_code=204)
 
 
-@router.get("/institutions")
-async def institutions(request: Request, region: str | None = None, q: str = "") -> Response:
-    """Institutions of the catalogue, by region and by part of their name."""
-    caller_of(request)
-    rows = service_of(request).institutions(region, q)
-    return Response(orjson.dumps({"institutions": rows}), media_type="application/json")
+@router.get("/institutions", dependencies=[Depends(caller_of)])
+async def institutions(
+    request: Request,
+    region: Region = "",
+    q: Text = "",
+    limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
+    offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
+) -> Response:
+    """Institutions of the catalogue, by region and by part of their name.
+
+    Names that begin with `q` come first. `nextOffset` is null at the end, else where to go on.
+    """
+    page = service_of(request).institutions(region or None, q, offset=offset, limit=limit)
+    return Response(orjson.dumps(page), media_type="application/json")

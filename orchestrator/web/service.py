@@ -44,8 +44,10 @@ class Service(Protocol):
         """Take in what a provider reports; header names in lower case, the body raw."""
         ...
 
-    def institutions(self, region: str | None, text: str) -> list[Json]:
-        """Institutions of the catalogue."""
+    def institutions(
+        self, region: str | None, text: str, *, offset: int, limit: int
+    ) -> dict[str, Json]:
+        """Institutions of the catalogue, `limit` of them from `offset` on."""
         ...
 
     async def attempts(self, sql: str) -> list[Json]:

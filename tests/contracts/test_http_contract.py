@@ -407,7 +407,7 @@ async def test_reasons_tell_why_a_candidate_was_not_asked(system: System) -> Non
 
     assert {"belvo": None, "mx": None} == {k: v for k, v in at_link.items() if k != "bitso"}
     assert at_link["bitso"] in {"not_configured", "institution"}
-    assert {"plaid": None, "mx": "not_linked", "finicity": "not_configured"} == at_read
+    assert {"plaid": None, "mx": "not_linked", "finicity": "not_linked"} == at_read
 
 
 async def test_backup_leaves_out_providers_that_are_linked(system: System) -> None:
@@ -602,19 +602,6 @@ async def test_deleting_a_connection_revokes_and_forgets_it(system: System) -> N
     assert len(at_vendor) - 1 == len(left_at_vendor)
     assert [] == listed.body["connections"]
     assert (404, "not_found") == (read.status, read.error["type"])
-
-
-async def test_institutions_are_found_by_region_and_name(system: System) -> None:
-    """Find institutions by region and by part of their name, whatever its case and accents."""
-    by_region = await system.get("/v1/institutions?region=MX")
-    by_name = await system.get("/v1/institutions?region=MX&q=MEXICO")
-    rows = {row["institutionId"]: row for row in by_region.body["institutions"]}
-
-    assert {"ins_bbva_mx", "ins_santander_mx", "ins_banorte_mx", "ins_bitso"} <= set(rows)
-    assert {"mx", "belvo"} == set(rows["ins_bbva_mx"]["providers"])
-    assert {"ins_bbva_mx", "ins_santander_mx"} == {
-        row["institutionId"] for row in by_name.body["institutions"]
-    }
 
 
 async def test_failure_is_a_problem_document(system: System) -> None:

@@ -52,6 +52,8 @@ def test_the_wheel_holds_our_packages_their_data_and_nothing_else(tmp_path: Path
         "orchestrator/py.typed",
         "orchestrator/defaults.toml",
         "orchestrator/catalogue/institutions.csv",
+        "sandbox/banks.csv",
+        "sandbox/vendors_own_banks.csv",
         "orchestrator/vault/migrations/env.py",
         "orchestrator/vault/migrations/versions/r0001_first_schema.py",
         "orchestrator/vault/migrations/versions/r0002_vendors_reports.py",

@@ -14,9 +14,11 @@ from pathlib import Path
 import httpx
 import psutil
 
+from orchestrator.provider_registry import REGISTRY
+
 START_TIMEOUT_S = 170.0
 STOP_TIMEOUT_S = 60.0
-_OURS = ("PLAID_", "MX_", "FINICITY_", "BELVO_", "BITSO_", "ORCHESTRATOR_", "RAY_")
+_OURS = ("ORCHESTRATOR_", "RAY_", *(f"{spec.env_prefix}_" for spec in REGISTRY.values()))
 
 
 def free_port() -> int:

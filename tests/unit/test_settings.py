@@ -7,6 +7,7 @@ import pytest
 
 from models.policy import POLICIES
 from orchestrator.domain import ConfigurationError, Provider
+from orchestrator.provider_registry import REGISTRY
 from orchestrator.settings import Settings, load_settings
 
 PLAID = ("PLAID_CLIENT_ID", "PLAID_SECRET")
@@ -19,6 +20,12 @@ def configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "own.toml"
     monkeypatch.setenv("ORCHESTRATOR_CONFIG", str(path))
     return path
+
+
+def load_settings_with(configured: Path, toml: str) -> Settings:
+    """The settings with this file."""
+    configured.write_text(toml)
+    return load_settings()
 
 
 def refusal() -> str:
@@ -42,7 +49,8 @@ def test_nothing_needs_to_be_set() -> None:
         breaker.timeout_ms,
         breaker.panic,
     )
-    assert set(Provider) == set(policies.providers)
+    assert list(REGISTRY) == list(policies.providers)
+    assert set(Provider) <= set(policies.providers)
     assert all(section.limits.enabled for section in policies.providers.values())
     assert ("127.0.0.1", 8000, 8200) == (
         environment.host,
@@ -136,6 +144,18 @@ def test_a_file_overrides_only_what_it_says(configured: Path) -> None:
     assert policies.providers["mx"].limits.enabled
 
 
+def test_a_catalogue_of_ones_own_lies_beside_the_file_that_names_it(
+    configured: Path, tmp_path: Path
+) -> None:
+    """A relative path is meant from the TOML's folder, an absolute one as it is; empty is none."""
+    assert load_settings_with(configured, "").catalogue_file is None
+    assert load_settings_with(configured, '[catalogue]\nfile = ""').catalogue_file is None
+    for named in ("banks/own.csv", str(tmp_path / "banks" / "own.csv")):
+        settings = load_settings_with(configured, f"[catalogue]\nfile = {named!r}")
+
+        assert tmp_path / "banks" / "own.csv" == settings.catalogue_file
+
+
 @pytest.mark.parametrize(
     ("toml", "key"),
     [
@@ -162,6 +182,8 @@ def test_a_file_overrides_only_what_it_says(configured: Path) -> None:
         ('[breaker]\npanic = "off"', "breaker.panic"),
         ("[requests]\nretry_base_ms = 3000", "retry_base_ms"),
         ("[attempt_log]\nquery_timeout_s = inf", "attempt_log.query_timeout_s"),
+        ("[catalogue]\nfile = 1", "catalogue.file"),
+        ("[catalogue]\npath = 'x'", "catalogue.path"),
     ],
 )
 def test_a_wrong_key_of_the_file_is_named(toml: str, key: str, configured: Path) -> None:

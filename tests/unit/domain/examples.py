@@ -38,6 +38,7 @@ from orchestrator.domain import (
     RequestRecord,
     SeenMovement,
     Transaction,
+    TransactionCategory,
     TransactionsData,
 )
 
@@ -74,7 +75,7 @@ TRANSACTION = Transaction(
     currency="USD",
     description="Café\nand more",
     merchant_name=None,
-    category="food",
+    category=TransactionCategory.FOOD_AND_DRINK,
     pending=False,
     replaces_transaction_id=None,
 )

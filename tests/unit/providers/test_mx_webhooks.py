@@ -80,7 +80,7 @@ async def test_status_that_wants_the_user_needs_the_user(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [*MEMBER_STATUSES, *sorted(SETTLED | GATHERING), "NEW_ONE", None, 3]
+    "name", [*MEMBER_STATUSES, *sorted(SETTLED), *sorted(GATHERING), "NEW_ONE", None, 3]
 )
 async def test_statuses_are_told_by_the_adapters_own_table(name: object) -> None:
     """Tell each status of a member as the table of the adapter has it."""
