@@ -1,5 +1,8 @@
 """Parts of a running system are killed outright, and nothing that was acknowledged is lost."""
 
+import subprocess
+import sys
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -8,6 +11,7 @@ import httpx
 import psutil
 import pytest
 
+from tests.chaos.linking import assert_exchanged_at_most_once, users_linking
 from tests.chaos.load import Load, under_load
 from tests.e2e.journeys import Caller
 from tests.support.serving import Serving, serving
@@ -25,8 +29,18 @@ enabled = false
 enabled = false
 """
 ACTOR_BACK_S = 5.0
+ACTOR_BACK_STARTS = 5.0
+"""The same bound, in starts of a bare Ray process, for machines that have much else to do."""
 INGRESS_BACK_S = 30.0
 ANSWERS = 60
+OPERATIONS = ("createLink", "exchangeToken", "getAccounts", "syncTransactions")
+
+
+def start_of_a_process_s() -> float:
+    """Seconds that this machine takes now for a process that imports Ray and ends."""
+    began = time.monotonic()
+    subprocess.run([sys.executable, "-c", "import ray"], check=True, timeout=60)
+    return time.monotonic() - began
 
 
 def pid_of(system: Serving, part: str) -> int:
@@ -42,12 +56,12 @@ def pid_of(system: Serving, part: str) -> int:
 
 
 def seen_by_vendors(sandbox_url: str) -> Counter[str]:
-    """Attempt ids that the vendors saw at reads, with how many operations saw each."""
+    """Attempt ids that the vendors saw, with how many operations saw each."""
     calls = httpx.get(f"{sandbox_url}/_control/calls", timeout=30).json()["calls"]
     return Counter(
         attempt_id
         for row in calls
-        if row["operation"] in ("getAccounts", "syncTransactions")
+        if row["operation"] in OPERATIONS
         for attempt_id in row["attemptIds"]
     )
 
@@ -77,7 +91,7 @@ def assert_nothing_is_lost(system: Serving, load: Load, sandbox_url: str) -> Non
 
     assert len(seen) > 50
     assert set() == set(seen) - set(rows)
-    assert {"getAccounts": 1} == {"getAccounts": max(seen.values())}
+    assert 1 == max(seen.values())
     wrong = {
         attempt_id: (outcome, rows[attempt_id]["outcome"])
         for attempt_id, outcome in told.items()
@@ -92,40 +106,44 @@ def assert_nothing_is_lost(system: Serving, load: Load, sandbox_url: str) -> Non
     assert (0, 0) == (stats["attemptLog"]["pending"], stats["attemptLog"]["lost"])
 
 
-def test_killed_actors_lose_no_row_and_are_back_soon(tmp_path: Path, sandbox_url: str) -> None:
-    """Each actor and the ingress are killed in mid-load; every attempt has its one row."""
-    httpx.delete(f"{sandbox_url}/_control/calls", timeout=30)
+def test_killed_actors_lose_nothing_and_are_back_soon(tmp_path: Path, sandbox_url: str) -> None:
+    """Each actor and the ingress are killed in mid-load; attempts and exchanges are there, once."""
     back: dict[str, float] = {}
+    bounds: dict[str, float] = {}
     with serving(tmp_path, CONFIG, sandbox_url=sandbox_url) as system:
         with under_load(system) as load:
-            load.go_on(ANSWERS)
-            for part, provider, bound_s in (
-                ("provider-plaid", "plaid", ACTOR_BACK_S),
-                ("AttemptLogActor", None, ACTOR_BACK_S),
-                ("VaultActor", None, ACTOR_BACK_S),
-                ("provider-mx", "mx", ACTOR_BACK_S),
-                ("ServeReplica", None, INGRESS_BACK_S),
-            ):
-                psutil.Process(pid_of(system, part)).kill()
-                back[part] = load.ready_within(bound_s * 3, provider)
+            httpx.delete(f"{sandbox_url}/_control/calls", timeout=30)
+            with users_linking(system) as linking:
                 load.go_on(ANSWERS)
+                for part, provider, bound_s in (
+                    ("provider-plaid", "plaid", ACTOR_BACK_S),
+                    ("AttemptLogActor", None, ACTOR_BACK_S),
+                    ("VaultActor", None, ACTOR_BACK_S),
+                    ("provider-mx", "mx", ACTOR_BACK_S),
+                    ("ServeReplica", None, INGRESS_BACK_S),
+                ):
+                    psutil.Process(pid_of(system, part)).kill()
+                    back[part] = load.ready_within(bound_s * 6, provider)
+                    bounds[part] = max(bound_s, ACTOR_BACK_STARTS * start_of_a_process_s())
+                    load.go_on(ANSWERS)
+        assert_exchanged_at_most_once(system, linking)
         assert_nothing_is_lost(system, load, sandbox_url)
 
-    print(back)  # noqa: T201  shown when the test fails
-    bounds = {"ServeReplica": INGRESS_BACK_S}
-    assert {} == {p: s for p, s in back.items() if s > bounds.get(p, ACTOR_BACK_S)}
+    assert {} == {part: (s, bounds[part]) for part, s in back.items() if s > bounds[part]}
 
 
 def test_a_killed_system_has_everything_after_its_restart(tmp_path: Path, sandbox_url: str) -> None:
     """All processes die at once in mid-load; rows, connections and answers are there again."""
-    httpx.delete(f"{sandbox_url}/_control/calls", timeout=30)
     with (
         serving(tmp_path, CONFIG, sandbox_url=sandbox_url) as system,
         under_load(system) as load,
     ):
-        load.go_on(3 * ANSWERS)
-        system.kill()
+        httpx.delete(f"{sandbox_url}/_control/calls", timeout=30)
+        with users_linking(system) as linking:
+            load.go_on(3 * ANSWERS)
+            system.kill()
     with serving(tmp_path, CONFIG, sandbox_url=sandbox_url) as system:
+        assert_exchanged_at_most_once(system, linking)
         assert_nothing_is_lost(system, load, sandbox_url)
         for space in load.spaces:
             caller = Caller(system)
