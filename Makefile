@@ -6,10 +6,10 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.made-from-lock
 
 .DEFAULT_GOAL := help
-.PHONY: help env serve demo test check coverage format lock clean
+.PHONY: help env serve demo test vendor-clients check coverage format lock clean
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 env: $(STAMP) ## make .venv from the lock (with uv where it is there, else pip)
 
@@ -26,6 +26,9 @@ demo: $(STAMP) ## tell the story in a minute, on a system of its own
 test: $(STAMP) ## run all tests: first those without Ray, then those with it
 	@$(BIN)/python -m pytest -q -m "not ray" -n 2
 	@$(BIN)/python -m pytest -q -m ray
+
+vendor-clients: $(STAMP) ## run the vendors' own clients against the sandbox (makes environments with pip)
+	@$(BIN)/python tests/vendor_clients/run
 
 check: $(STAMP) ## lint, format, strict types, import rules, docstrings, spelling
 	@$(BIN)/ruff check .

@@ -13,7 +13,7 @@ from actors.attempt_writer import Measured, attempt_row
 from actors.health_board import HealthBoard
 from actors.messages import AttemptOrder, AttemptReply, ExchangeCall
 from actors.ports import ActorLost, ProviderPort, VaultPort
-from orchestrator.domain import CircuitState, Clock, Failure, Operation, from_unix
+from orchestrator.domain import CircuitState, Clock, Failure, Operation, StoreError, from_unix
 from orchestrator.spool import SpoolWriter
 
 __all__ = ["ProviderAsk"]
@@ -140,5 +140,6 @@ class ProviderAsk:
     async def _doubt(self, order: AttemptOrder) -> None:
         """Note an exchange in doubt for a lost actor, which cannot; quiet where it had settled."""
         if isinstance(order.call, ExchangeCall):
-            with suppress(ActorLost):
+            # The vault takes an exchange that nobody settles as in doubt by itself, later.
+            with suppress(ActorLost, StoreError):
                 await self._vault.doubt_exchange(order.call.link_session_id)

@@ -12,6 +12,7 @@ __all__ = [
     "LATE",
     "OUTRUN",
     "PART_LOST",
+    "STORE_FAILED",
     "local_limit",
     "own_fault",
     "wrongly_empty",
@@ -42,6 +43,12 @@ PART_LOST: Final = OperationError(
     "a part of this system was lost during the request; ask again in a moment",
 )
 """What a request is told that could not be served without a lost actor."""
+STORE_FAILED: Final = OperationError(
+    ErrorType.NETWORK,
+    "STORE_FAILED",
+    "what this system keeps could not be read or written; ask again in a moment",
+)
+"""What a request is told when the vault could not do its work."""
 _INTERNAL: Final = Failure(
     error_class=ErrorClass.PROVIDER_DOWN,
     scope=ErrorScope.REQUEST,

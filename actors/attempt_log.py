@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
-from actors.log_collector import LogCollector
+from actors.log_collector import LogCollector, Retention
 from actors.ports import LogStanding
 from orchestrator.attempt_log import AttemptLogStore, LogStats, RequestStory
 from orchestrator.domain import Clock, Json, StoreError, to_wire
@@ -48,6 +48,7 @@ class AttemptLogDesk:
         clock: wall time, for the window of the statistics.
         query_timeout_s: bound of a reader's SELECT.
         query_max_rows: as above.
+        retention: which months leave the file, and for where; None keeps all.
         collect_every_s: how often the spools are looked at; None leaves it to `collect`.
 
     """
@@ -60,11 +61,12 @@ class AttemptLogDesk:
         *,
         query_timeout_s: float,
         query_max_rows: int,
+        retention: Retention | None = None,
         collect_every_s: float | None = _COLLECT_EVERY_S,
     ) -> None:
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="log-writer")
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="log-reader")
-        self._collector = LogCollector(open_store, spool_folder)
+        self._collector = LogCollector(open_store, spool_folder, retention)
         self._clock = clock
         self._query_timeout_s = query_timeout_s
         self._query_max_rows = query_max_rows

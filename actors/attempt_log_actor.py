@@ -5,8 +5,8 @@ What it is made of is imported in its own process: whoever makes the actor has n
 
 from typing import TYPE_CHECKING
 
-from actors.installation import ATTEMPTS_FILE, spool_folder
-from orchestrator.domain import SystemClock
+from actors.installation import ATTEMPTS_FILE, archive_folder, spool_folder
+from orchestrator.domain import SystemClock, from_unix
 from orchestrator.settings import load_settings
 from orchestrator.telemetry import configure_logging
 
@@ -28,19 +28,26 @@ class AttemptLogActor:
 
     def __init__(self) -> None:
         from actors.attempt_log import AttemptLogDesk  # noqa: PLC0415  see the module's docstring
+        from actors.log_collector import Retention  # noqa: PLC0415  as above
         from orchestrator.attempt_log import AttemptLogStore  # noqa: PLC0415  as above
 
         configure_logging()
         settings = load_settings()
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         path = settings.data_dir / ATTEMPTS_FILE
+        clock = SystemClock()
         bounds = settings.policies.attempt_log
         self._desk = AttemptLogDesk(
             lambda: AttemptLogStore(path, memory_limit_mb=bounds.memory_limit_mb),
             spool_folder(settings),
-            SystemClock(),
+            clock,
             query_timeout_s=bounds.query_timeout_s,
             query_max_rows=bounds.query_max_rows,
+            retention=Retention(
+                bounds.retention_days,
+                archive_folder(settings),
+                lambda: from_unix(clock.unix_s()).date(),
+            ),
         )
 
     async def collect(self) -> None:

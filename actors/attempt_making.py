@@ -25,6 +25,7 @@ from actors.waiting_room import WaitingRoom
 from orchestrator.domain import (
     Clock,
     Failure,
+    Lane,
     OperationData,
     ProviderFailure,
     StoreError,
@@ -128,6 +129,7 @@ class AttemptMaker:
             order.attempt_id,
             call_timeout_s=self._call_timeout_s,
             operation=order.operation.value,
+            interactive=order.lane is Lane.INTERACTIVE,
         )
         attempt = AttemptUnderWay(
             order,
@@ -254,7 +256,7 @@ class AttemptMaker:
 
     def _told(self, endpoint: str, told: ToldAllowance, attempt: AttemptUnderWay) -> None:
         order = attempt.order
-        call = VendorCall(endpoint, order.connection_id, order.institution_id, order.lane)
+        call = VendorCall(endpoint, _whose(order), order.institution_id, order.lane)
         self._guard.told(call, told, self._clock.now_s())
 
     def _origin(self, attempt: AttemptUnderWay) -> Origin:
@@ -304,10 +306,20 @@ def _request(order: AttemptOrder, endpoint: str | None = None) -> AdmitRequest:
     return AdmitRequest(
         operation=order.operation,
         institution_id=order.institution_id,
-        connection_id=order.connection_id,
+        connection_id=_whose(order),
         endpoint=endpoint,
         lane=order.lane,
         space=order.space_hash,
         panic=order.panic,
         extra=order.extra,
     )
+
+
+def _whose(order: AttemptOrder) -> str | None:
+    """Whose calls these are, for limits that hold for each connection.
+
+    An exchange's are those of the connection that it makes, known by its link session until then.
+    """
+    if order.connection_id is None and isinstance(order.call, ExchangeCall):
+        return order.call.link_session_id
+    return order.connection_id

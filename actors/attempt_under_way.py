@@ -38,35 +38,37 @@ class AttemptUnderWay:
     started_at: datetime
     task: asyncio.Task[object] | None
     permit: GuardPermit | None = None
-    ends_s: float = float("inf")
+    waited_s: float = 0.0
     outrun: bool = False
     first_call: asyncio.Lock = field(default_factory=asyncio.Lock)
     limit: asyncio.Timeout | None = None
 
+    @property
+    def ends_s(self) -> float:
+        """When it must end: by its own timeout, its wait left out, or with its share of the request's."""
+        order = self.order
+        return self.started_s + min(self.waited_s + order.timeout_s, order.time_left_s)
+
     def limited(self, now: float) -> asyncio.Timeout:
-        """The bound on the whole of it, until it has begun: its share of the request's time."""
-        self.ends_s = self.started_s + self.order.time_left_s
-        self.limit = asyncio.timeout(self.ends_s - now)
+        """The bound on the whole of it. Until it has begun that is its share of the request's time."""
+        self.limit = asyncio.timeout(self.started_s + self.order.time_left_s - now)
         return self.limit
 
     def begin(self, permit: GuardPermit, waited_s: float, now: float) -> None:
-        """Its first call has leave: from here on its own timeout holds too."""
-        self.permit = permit
-        own_ends_s = self.started_s + waited_s + self.order.timeout_s
-        if own_ends_s < self.ends_s:
-            self.ends_s = own_ends_s
-            if self.limit is not None:
-                loop_now = asyncio.get_running_loop().time()
-                self.limit.reschedule(loop_now + own_ends_s - now)
+        """Its first call has leave after such a wait: from here on its own timeout holds too."""
+        self.permit, self.waited_s = permit, waited_s
+        if self.limit is not None:
+            self.limit.reschedule(asyncio.get_running_loop().time() + self.ends_s - now)
 
     def time_left_s(self, now: float) -> float:
-        """Seconds until it must end."""
+        """Seconds until it must end, as far as is known: a wait for its first call makes it longer."""
         return self.ends_s - now
 
     @property
     def when_over(self) -> Failure:
         """How it has failed when its time is over: by its own timeout, or by the caller's deadline."""
-        own = self.ends_s < self.started_s + self.order.time_left_s
+        order = self.order
+        own = self.permit is not None and self.waited_s + order.timeout_s < order.time_left_s
         return LATE if own else CUT
 
     @property

@@ -1,10 +1,11 @@
 """One request a key: the ledger around the router."""
 
-import json
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from actors.attempt_failures import PART_LOST
+import structlog
+
+from actors.attempt_failures import PART_LOST, STORE_FAILED
 from actors.ports import ActorLost, VaultPort
 from orchestrator.domain import (
     Clock,
@@ -17,9 +18,11 @@ from orchestrator.domain import (
     StoreError,
 )
 from orchestrator.domain.stored_result import result_from_bytes, result_to_bytes
-from orchestrator.vault import Mismatch, Replay, Running, VaultCipher
+from orchestrator.vault import Mismatch, Replay, Running, VaultCipher, answer_owner
 
 __all__ = ["IdempotentRequests"]
+
+_log = structlog.get_logger("service")
 
 _RUNNING = OperationError(
     ErrorType.CONFLICT,
@@ -85,6 +88,9 @@ class IdempotentRequests:
             return await self._once(request, request.idempotency_key)
         except ActorLost:
             return _refused(request, PART_LOST)
+        except StoreError as error:
+            _log.warning("store_failed", problem=str(error))
+            return _refused(request, STORE_FAILED)
 
     async def _once(self, request: OperationRequest, key_text: str) -> OperationResult:
         key = (request.caller_id, request.operation, key_text)
@@ -94,7 +100,7 @@ class IdempotentRequests:
         if isinstance(start, Running):
             return _refused(request, _RUNNING)
         if isinstance(start, Replay):
-            kept = result_from_bytes(self._cipher.open(start.body, associated=json.dumps(key)))
+            kept = result_from_bytes(self._cipher.open(start.body, associated=answer_owner(*key)))
             return await self._reconciled(request, kept, key)
         finished = False
         try:
@@ -124,5 +130,5 @@ class IdempotentRequests:
         return again
 
     async def _keep(self, result: OperationResult, key: tuple[str, Operation, str]) -> None:
-        body = self._cipher.seal(result_to_bytes(result), associated=json.dumps(key))
+        body = self._cipher.seal(result_to_bytes(result), associated=answer_owner(*key))
         await self._vault.finish_idempotent(*key, body, self._clock.unix_s())

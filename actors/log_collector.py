@@ -4,18 +4,20 @@ Belongs to one thread. Where the file is in use, damaged or its disk is full, ro
 spools, and everything is tried again.
 """
 
+import datetime as dt
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import structlog
 
-from orchestrator.attempt_log import AttemptLogStore, UnfitRow
+from orchestrator.attempt_log import AttemptLogStore, UnfitRow, archive_months
 from orchestrator.domain import CircuitChange, ConnectionAttempt, RequestRecord, StoreError
 from orchestrator.spool import SpoolBatch, SpoolReader
 
-__all__ = ["LogCollector"]
+__all__ = ["LogCollector", "Retention"]
 
 _BATCH_ROWS: Final = 5_000
 _CHECKPOINT_EVERY_ROWS: Final = 50_000
@@ -25,16 +27,36 @@ _log = structlog.get_logger("attempt_log")
 Rows = tuple[Sequence[ConnectionAttempt], Sequence[CircuitChange], Sequence[RequestRecord]]
 
 
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long rows stay in the log's file.
+
+    Months that ended `days` ago move to Parquet files in `folder`. `today` tells the UTC date.
+    """
+
+    days: int
+    folder: Path
+    today: Callable[[], dt.date]
+
+
 class LogCollector:
     """Commits what stands in the spools.
 
     Args:
         open_store: opens the log's file; raises `StoreError` while it cannot be had.
         folder: of all spools.
+        retention: which months leave the file, and for where; None keeps all.
 
     """
 
-    def __init__(self, open_store: Callable[[], AttemptLogStore], folder: Path) -> None:
+    def __init__(
+        self,
+        open_store: Callable[[], AttemptLogStore],
+        folder: Path,
+        retention: Retention | None = None,
+    ) -> None:
+        self._retention = retention
+        self._looked_at: dt.date | None = None
         self._open_store = open_store
         self._folder = folder
         self._store: AttemptLogStore | None = None
@@ -88,6 +110,7 @@ class LogCollector:
             self._reader.committed(batch)
             more = batch.more
         self.problem = None
+        self._retain(store)
 
     def rows_waiting(self) -> int:
         """Rows in the spools that are not committed."""
@@ -127,6 +150,19 @@ class LogCollector:
         self._unfit += unfit
         _log.error("rows_unfit", rows=unfit)
         return attempts, changes, requests
+
+    def _retain(self, store: AttemptLogStore) -> None:
+        """Once a day, move old months away. What cannot be written stays, and is tried tomorrow."""
+        retention = self._retention
+        if retention is None or self._looked_at == (today := retention.today()):
+            return
+        self._looked_at = today
+        before = today - dt.timedelta(days=retention.days)
+        try:
+            for month in archive_months(store, retention.folder, before=before):
+                _log.info("month_archived", file=month.path.name, rows=month.rows)
+        except StoreError as error:
+            _log.error("archive_failed", problem=str(error))
 
     def _note(self, error: StoreError) -> None:
         if self.problem is None:

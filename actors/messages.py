@@ -66,6 +66,7 @@ class TransactionsCall:
     """Read a connection's movements; of one account where `account_id` is set.
 
     `provider_cursor` is the adapter's own, None where this connection has given none.
+    `refresh_due`: the vendor has reported something new to read, which this reading may meet.
     """
 
     space_id: str
@@ -78,6 +79,7 @@ class TransactionsCall:
     end_date: dt.date
     provider_cursor: str | None
     limit: int
+    refresh_due: bool = False
 
 
 Call = LinkCall | ExchangeCall | AccountsCall | TransactionsCall

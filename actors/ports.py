@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from actors.messages import AttemptOrder, AttemptReply
 from orchestrator.domain import (
+    CompleteListing,
     ConnectionStatus,
     Json,
     Operation,
@@ -22,6 +23,8 @@ from orchestrator.vault import (
     IdempotencyStart,
     LinkSession,
     LinkSessionView,
+    ListingDoubted,
+    ListingNoted,
     NewConnection,
     SealedCredential,
 )
@@ -91,7 +94,10 @@ class AttemptLogPort(Protocol):
 
 
 class VaultPort(Protocol):
-    """Connections, link sessions and idempotency keys. Times are unix seconds."""
+    """Connections, link sessions and idempotency keys. Times are unix seconds.
+
+    Every call raises `StoreError` when the database cannot do its work; the next may succeed.
+    """
 
     async def add_link_session(self, session: LinkSession) -> None:
         """Keep a new link session."""
@@ -102,9 +108,12 @@ class VaultPort(Protocol):
         ...
 
     async def begin_exchange(
-        self, link_session_id: str, space_id: str, now: float
+        self, link_session_id: str, space_id: str, now: float, again: bool = False
     ) -> ExchangeStart:
-        """Write down that this exchange is about to be sent; durable on return."""
+        """Write down that this exchange is about to be sent; durable on return.
+
+        `again` clears a doubt by asking once more, where asking uses nothing up.
+        """
         ...
 
     async def finish_exchange(
@@ -149,8 +158,57 @@ class VaultPort(Protocol):
         """Our id for each account seen, by the provider's id; marks the connection as read."""
         ...
 
-    async def set_status(self, connection_id: str, status: ConnectionStatus) -> None:
-        """Note what a connection is good for."""
+    async def connections_of_login_hash(
+        self, provider: str, login_key_hash: str
+    ) -> tuple[ConnectionRecord, ...]:
+        """Every space's connections through which it has linked this login, oldest first."""
+        ...
+
+    async def set_status(
+        self, connection_id: str, status: ConnectionStatus, *, as_of: float | None = None
+    ) -> bool:
+        """Note what a connection is good for; tells whether it was.
+
+        `as_of` is the vendor's time of a status that it reported by itself: one that is older than
+        the last is passed over. None always counts.
+        """
+        ...
+
+    async def mark_refresh_due(self, connection_id: str, at: float) -> None:
+        """Note that the vendor has something new to read since then; the newest such time stays."""
+        ...
+
+    async def mark_all_refresh_due(self, provider: str, at: float) -> None:
+        """Note the same of every connection of a provider that does not say whose news it has."""
+        ...
+
+    async def clear_refresh_due(self, connection_id: str, read_began_at: float) -> None:
+        """Take the mark back that a reading has met; one from after its beginning stays."""
+        ...
+
+    async def note_listing(
+        self,
+        connection_id: str,
+        listing: CompleteListing,
+        *,
+        told_since: float | None,
+        now: float,
+        believed: bool = False,
+    ) -> ListingNoted | ListingDoubted:
+        """Note all that a vendor lists of some days, and tell what has gone.
+
+        `told_since` is the time of the last listing that the asker has been told of, None on a
+        first reading. A listing that shows nothing of what was known is doubted, and nothing is
+        noted of it, unless it is `believed`.
+        """
+        ...
+
+    async def webhook_seen(self, provider: str, event_id: str) -> bool:
+        """Whether a provider's webhook event has come before."""
+        ...
+
+    async def first_time(self, provider: str, event_id: str, now: float) -> bool:
+        """Whether a provider's webhook event comes for the first time; it has come from then on."""
         ...
 
     async def erase(self, connection_id: str) -> bool:
@@ -200,6 +258,16 @@ class ProviderPort(Protocol):
 
     async def revoke(self, connection_id: str) -> None:
         """End a connection at the vendor."""
+        ...
+
+    async def webhook(self, sealed: bytes) -> None:
+        """Act on a sealed webhook.
+
+        Raises:
+            WebhookRefused: it is not the vendor's, too old, a replay, or cannot be read.
+            ActorLost: as above.
+
+        """
         ...
 
     async def backlog(self) -> tuple[int, int]:

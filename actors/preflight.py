@@ -1,15 +1,21 @@
 """What can be known to be wrong before anything is started."""
 
 from actors.folders import check_same_folder
-from actors.installation import cipher_of, configured_providers
+from actors.installation import (
+    catalogue_of,
+    cipher_of,
+    configured_providers,
+    open_vault,
+    public_url,
+    vault_url_of,
+)
 from actors.provider_actor import reach_vendor
 from models import POLICIES
 from orchestrator.access import Access
-from orchestrator.catalogue import Catalogue
 from orchestrator.domain import ConfigurationError, SystemClock
 from orchestrator.settings import Settings
 
-__all__ = ["check_installation"]
+__all__ = ["check_installation", "check_vault"]
 
 
 def check_installation(settings: Settings, *, http: bool) -> None:
@@ -33,6 +39,19 @@ def check_installation(settings: Settings, *, http: bool) -> None:
             f"selection.policy is {policy!r}: there are {', '.join(sorted(POLICIES))}"
         )
     cipher_of(settings)
-    Catalogue.load()
+    catalogue_of(settings)
+    vault_url_of(settings)
+    public_url(settings)
     for name in configured_providers(settings):
         reach_vendor(settings, name, SystemClock())
+
+
+def check_vault(settings: Settings) -> None:
+    """Open the vault once, and so bring it to this program's schema.
+
+    Raises:
+        ConfigurationError: it was made under other keys.
+        StoreError: it cannot be opened, or belongs to a newer program.
+
+    """
+    open_vault(settings).close()

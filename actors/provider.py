@@ -12,6 +12,7 @@ from actors.circuit_log import CircuitLog
 from actors.messages import AttemptOrder, AttemptReply
 from actors.provider_calls import ProviderCalls
 from actors.waiting_room import WaitingRoom
+from actors.webhook_desk import WebhookDesk
 from orchestrator.domain import Clock, ProviderFailure
 from orchestrator.resilience import Control, HealthSnapshot, ProviderGuard
 from orchestrator.spool import SpoolWriter
@@ -34,6 +35,7 @@ class ProviderDesk:
             leaves it in doubt.
         call_timeout_s: longest silence of the vendor on one HTTP call.
         close_client: lets the vendor's connections go.
+        webhooks: takes in what the vendor reports.
         sleep: waits until the guard's queue is due.
 
     """
@@ -49,6 +51,7 @@ class ProviderDesk:
         exchange_consumes: bool,
         call_timeout_s: float,
         close_client: Callable[[], Awaitable[None]],
+        webhooks: WebhookDesk,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._calls = calls
@@ -57,6 +60,7 @@ class ProviderDesk:
         self._clock = clock
         self._call_timeout_s = call_timeout_s
         self._close_client = close_client
+        self._webhooks = webhooks
         self._changes = CircuitLog(guard.provider, spool, clock)
         self._room = WaitingRoom(
             guard, clock, changed=self._changes.write, unclaimed=CUT, sleep=sleep
@@ -90,7 +94,9 @@ class ProviderDesk:
         return self._maker.snapshot()
 
     async def force(self, control: str, reason: str) -> HealthSnapshot:
-        """Hold the circuits, or hand them back with AUTO."""
+        """Hold the circuits, or hand them back with AUTO, which also says that our keys are good."""
+        if Control(control) is Control.AUTO:
+            self._calls.keys_trusted_again()
         self._changes.write(self._guard.force(Control(control), self._clock.now_s(), reason))
         self._room.serve()
         return self._maker.snapshot()
@@ -107,6 +113,10 @@ class ProviderDesk:
                 await self._calls.revoke(connection_id)
         except TimeoutError:
             raise ProviderFailure(LATE) from None
+
+    async def webhook(self, sealed: bytes) -> None:
+        """Act on a sealed webhook; see `WebhookDesk`."""
+        await self._webhooks.receive(sealed)
 
     async def backlog(self) -> tuple[int, int]:
         """Rows that the disk has not taken yet, and rows that were dropped for want of room."""

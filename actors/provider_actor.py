@@ -5,18 +5,19 @@ from dataclasses import dataclass
 
 import httpx
 
-from actors.installation import cipher_of, keys_of, spool_folder
+from actors.installation import catalogue_of, cipher_of, keys_of, spool_folder, webhook_url
 from actors.messages import AttemptOrder, AttemptReply
 from actors.options import vault_actor
 from actors.ports import VaultPort
 from actors.provider import ProviderDesk
 from actors.provider_calls import ProviderCalls
 from actors.remote import RemoteVault
-from orchestrator.catalogue import Catalogue
+from actors.webhook_desk import WebhookDesk
 from orchestrator.domain import Clock, ConfigurationError, SystemClock, from_unix
 from orchestrator.providers.http import client_for
 from orchestrator.providers.protocol import FinancialProvider
 from orchestrator.providers.registry import REGISTRY, AdapterConfig, adapter_of
+from orchestrator.providers.webhooks import WebhookReader
 from orchestrator.resilience import (
     BreakerOptions,
     Bulkheads,
@@ -67,6 +68,10 @@ class ProviderActor:
         """See `ProviderPort`."""
         await self._desk.revoke(connection_id)
 
+    async def webhook(self, sealed: bytes) -> None:
+        """See `ProviderPort`."""
+        await self._desk.webhook(sealed)
+
     async def backlog(self) -> tuple[int, int]:
         """See `ProviderPort`."""
         return await self._desk.backlog()
@@ -84,6 +89,7 @@ class Vendor:
     client: httpx.AsyncClient
     quotas: tuple[Quota, ...]
     exchange_consumes: bool
+    webhooks: WebhookReader | None
 
 
 def reach_vendor(settings: Settings, name: str, clock: Clock) -> Vendor:
@@ -104,13 +110,16 @@ def reach_vendor(settings: Settings, name: str, clock: Clock) -> Vendor:
         keys=keys.reveal(),
         options=settings.policies.providers[name].options,
         now=lambda: from_unix(clock.unix_s()),
+        webhook_auth=keys.webhook_auth,
     )
     client = client_for(config.base_url, max_connections=settings.policies.requests.max_in_flight)
+    http = adapter.vendor_http(client, config)
     return Vendor(
-        adapter.build(adapter.vendor_http(client, config), config),
+        adapter.build(http, config),
         client,
         adapter.quotas[keys.environment],
         adapter.exchange_consumes,
+        None if adapter.webhooks is None else adapter.webhooks(http, config),
     )
 
 
@@ -138,14 +147,17 @@ def assemble_provider(
     section = settings.policies.providers[name]
     requests = settings.policies.requests
     breaker = settings.policies.breaker
+    cipher = cipher_of(settings)
     return ProviderDesk(
         ProviderCalls(
             name,
             vendor.provider,
             vault=vault,
-            cipher=cipher_of(settings),
-            catalogue=Catalogue.load(),
+            cipher=cipher,
+            catalogue=catalogue_of(settings),
             clock=clock,
+            webhook_url=None if vendor.webhooks is None else webhook_url(settings, name),
+            exchange_consumes=vendor.exchange_consumes,
         ),
         ProviderGuard(
             name,
@@ -174,6 +186,7 @@ def assemble_provider(
         exchange_consumes=vendor.exchange_consumes,
         call_timeout_s=requests.call_timeout_ms / 1000,
         close_client=vendor.client.aclose,
+        webhooks=WebhookDesk(name, vendor.webhooks, vault=vault, cipher=cipher, clock=clock),
     )
 
 

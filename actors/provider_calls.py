@@ -4,12 +4,14 @@ It knows the vault and the adapter, and neither breaker nor limiter.
 """
 
 import json
+from collections.abc import Iterable
 from uuid import uuid4
 
 import structlog
 
 from actors.attempt_failures import wrongly_empty
 from actors.exchange_start import not_started
+from actors.login_key_hash import login_key_hash
 from actors.messages import (
     AccountsCall,
     AttemptOrder,
@@ -20,7 +22,8 @@ from actors.messages import (
 )
 from actors.opened_connections import OpenedConnection, OpenedConnections
 from actors.our_records import our_account, our_transaction, our_transaction_id
-from actors.ports import VaultPort
+from actors.ports import ActorLost, VaultPort
+from actors.vanished_rows import VanishedRows
 from orchestrator.catalogue import Catalogue
 from orchestrator.domain import (
     AccountsData,
@@ -29,6 +32,7 @@ from orchestrator.domain import (
     ExchangeData,
     LinkData,
     ProviderFailure,
+    StoreError,
     TransactionsData,
     from_unix,
 )
@@ -39,6 +43,7 @@ from orchestrator.providers.protocol import (
     AccountsRequest,
     ExchangeRequest,
     FinancialProvider,
+    KeepsKeysBack,
     LinkRequest,
     TransactionsRead,
     TransactionsRequest,
@@ -61,6 +66,8 @@ class ProviderCalls:
         catalogue: our institution ids and the provider's.
         clock: for times that are stored.
         webhook_url: where the vendor may report; None without a public address.
+        exchange_consumes: whether an exchange uses its temporary token up; where it does not, a
+            doubt is cleared by asking once more.
 
     """
 
@@ -74,6 +81,7 @@ class ProviderCalls:
         catalogue: Catalogue,
         clock: Clock,
         webhook_url: str | None = None,
+        exchange_consumes: bool = True,
     ) -> None:
         self._provider = provider
         self._adapter = adapter
@@ -82,7 +90,9 @@ class ProviderCalls:
         self._catalogue = catalogue
         self._clock = clock
         self._webhook_url = webhook_url
+        self._exchange_consumes = exchange_consumes
         self._opened = OpenedConnections(vault, cipher, clock)
+        self._vanished = VanishedRows(vault, clock)
 
     async def create_link(self, order: AttemptOrder, call: LinkCall) -> LinkData:
         """Make a link session and keep it.
@@ -147,7 +157,7 @@ class ProviderCalls:
 
         """
         start = await self._vault.begin_exchange(
-            call.link_session_id, call.space_id, self._clock.unix_s()
+            call.link_session_id, call.space_id, self._clock.unix_s(), not self._exchange_consumes
         )
         session = start.session if isinstance(start, ExchangeStarted) else None
         if session is None:
@@ -162,10 +172,10 @@ class ProviderCalls:
                 provider_institution_id=self._vendor_institution(session.institution_id),
             )
         )
-        login_key_hash = self._cipher.mac(f"login:{exchanged.login_key}".encode())
+        login_hash = login_key_hash(self._cipher, exchanged.login_key)
         connection_id = (
             session.repairs_connection_id
-            or await self._vault.connection_of_login(call.space_id, self._provider, login_key_hash)
+            or await self._vault.connection_of_login(call.space_id, self._provider, login_hash)
             or f"conn_{uuid4().hex}"
         )
         record = await self._vault.finish_exchange(
@@ -177,7 +187,7 @@ class ProviderCalls:
                 region=session.region,
                 institution_id=session.institution_id
                 or self._our_institution(exchanged.provider_institution_id),
-                login_key_hash=login_key_hash,
+                login_key_hash=login_hash,
                 sealed_credential=self._cipher.seal(
                     json.dumps(exchanged.credential.reveal()).encode(), associated=connection_id
                 ),
@@ -191,6 +201,7 @@ class ProviderCalls:
             provider=self._provider,
             institution_id=record.institution_id,
             status=record.status,
+            warnings=exchanged.warnings,
         )
 
     async def settle_exchange(self, link_session_id: str, *, in_doubt: bool) -> None:
@@ -208,11 +219,7 @@ class ProviderCalls:
 
         """
         opened = await self._opened.open(call.connection_id, call.credential_version)
-        read = await self._adapter.get_accounts(
-            AccountsRequest(opened.credential, allow_stale=call.allow_stale)
-        )
-        self._check_accounts(opened, read)
-        await self._opened.match(opened, read.accounts)
+        read = await self._read_accounts(call, opened)
         opened.check_login(call.sibling_account_ids)
         return AccountsData(
             accounts=tuple(
@@ -246,6 +253,7 @@ class ProviderCalls:
             opened.check_login(call.sibling_account_ids)
         if call.account_id is not None:
             provider_account_id = opened.provider_account_id(call.account_id)
+        read_began_at = self._clock.unix_s()
         read = await self._adapter.sync_transactions(
             TransactionsRequest(
                 credential=opened.credential,
@@ -259,12 +267,15 @@ class ProviderCalls:
             )
         )
         self._check_movements(opened, call, read)
-        if any(t.provider_account_id not in opened.account_ids for t in read.transactions):
-            await self._read_accounts(call, opened)
+        removed = await self._vanished.removed(opened, read)
+        named = {t.provider_account_id for t in read.transactions}
+        if not named <= opened.account_ids.keys():
+            await self._read_accounts(call, opened, named)
         unknown = sum(t.provider_account_id not in opened.account_ids for t in read.transactions)
         if unknown:
             # An account that the vendor no longer lists has no id of ours to tell them under.
             _log.warning("movements_of_unlisted_accounts", provider=self._provider, rows=unknown)
+        await self._clear_refresh_due(call, read, read_began_at)
         cursor = Cursor(
             space_id=call.space_id,
             provider=self._provider,
@@ -285,7 +296,7 @@ class ProviderCalls:
                 if row.provider_account_id in opened.account_ids
             ),
             removed=tuple(
-                our_transaction_id(order.space_hash, self._provider, gone) for gone in read.removed
+                our_transaction_id(order.space_hash, self._provider, gone) for gone in removed
             ),
             next_cursor=cursor.encode(self._cipher.mac),
             has_more=read.has_more,
@@ -303,12 +314,40 @@ class ProviderCalls:
         await self._adapter.revoke(opened.credential)
         self._opened.forget(connection_id)
 
-    async def _read_accounts(self, call: TransactionsCall, opened: OpenedConnection) -> None:
+    def keys_trusted_again(self) -> None:
+        """An operator vouches for our keys; for an adapter that holds them back once refused."""
+        if isinstance(self._adapter, KeepsKeysBack):
+            self._adapter.keys_trusted_again()
+
+    async def _read_accounts(
+        self,
+        call: AccountsCall | TransactionsCall,
+        opened: OpenedConnection,
+        named: Iterable[str] = (),
+    ) -> AccountsRead:
+        """A connection's accounts, with our ids learnt; `named` are those that movements name."""
         read = await self._adapter.get_accounts(
-            AccountsRequest(opened.credential, allow_stale=call.allow_stale)
+            AccountsRequest(
+                opened.credential,
+                allow_stale=call.allow_stale,
+                known_account_ids=frozenset((*opened.account_ids, *named)),
+            )
         )
         self._check_accounts(opened, read)
         await self._opened.match(opened, read.accounts)
+        return read
+
+    async def _clear_refresh_due(
+        self, call: TransactionsCall, read: TransactionsRead, began_at: float
+    ) -> None:
+        """Take the mark back that a reading has met, once it has come to its end."""
+        if not call.refresh_due or read.stale or read.has_more:
+            return
+        try:
+            await self._vault.clear_refresh_due(call.connection_id, began_at)
+        except (ActorLost, StoreError) as error:
+            # It is read once more; what this reading has brought is not lost for it.
+            _log.warning("refresh_mark_left", provider=self._provider, error=type(error).__name__)
 
     def _check_accounts(self, opened: OpenedConnection, read: AccountsRead) -> None:
         if read.stale:
@@ -321,8 +360,9 @@ class ProviderCalls:
     def _check_movements(
         self, opened: OpenedConnection, call: TransactionsCall, read: TransactionsRead
     ) -> None:
-        # After a cursor, nothing new is what mostly happens.
-        if read.stale or call.provider_cursor is not None:
+        # After a cursor, nothing new is what mostly happens; before the last part, nothing yet.
+        nothing_yet = read.has_more and not read.transactions
+        if read.stale or nothing_yet or call.provider_cursor is not None:
             return
         if opened.shown.doubts_movements(
             call.account_id,

@@ -11,6 +11,7 @@ from actors.messages import AttemptOrder, AttemptReply
 from actors.options import Handle
 from actors.ports import ActorLost, LogStanding
 from orchestrator.domain import (
+    CompleteListing,
     ConnectionStatus,
     Json,
     Operation,
@@ -26,6 +27,8 @@ from orchestrator.vault import (
     IdempotencyStart,
     LinkSession,
     LinkSessionView,
+    ListingDoubted,
+    ListingNoted,
     NewConnection,
     SealedCredential,
 )
@@ -42,9 +45,9 @@ class _Remote:
     def __init__(self, handle: Handle) -> None:
         self._handle = handle
 
-    async def _call(self, method: str, *args: object) -> Any:
+    async def _call(self, method: str, *args: object, **named: object) -> Any:
         try:
-            return await getattr(self._handle, method).remote(*args)
+            return await getattr(self._handle, method).remote(*args, **named)
         except RayTaskError as error:
             cause = error.cause
             if isinstance(cause, OrchestratorError):
@@ -76,6 +79,10 @@ class RemoteProvider(_Remote):
     async def revoke(self, connection_id: str) -> None:
         """See `ProviderPort`."""
         await self._call("revoke", connection_id)
+
+    async def webhook(self, sealed: bytes) -> None:
+        """See `ProviderPort`."""
+        await self._call("webhook", sealed)
 
     async def backlog(self) -> tuple[int, int]:
         """See `ProviderPort`."""
@@ -146,11 +153,12 @@ class RemoteVault(_Remote):
         return cast(LinkSessionView | None, await self._call("link_session", link_session_id))
 
     async def begin_exchange(
-        self, link_session_id: str, space_id: str, now: float
+        self, link_session_id: str, space_id: str, now: float, again: bool = False
     ) -> ExchangeStart:
         """See `VaultPort`."""
         return cast(
-            ExchangeStart, await self._call("begin_exchange", link_session_id, space_id, now)
+            ExchangeStart,
+            await self._call("begin_exchange", link_session_id, space_id, now, again),
         )
 
     async def finish_exchange(
@@ -198,9 +206,58 @@ class RemoteVault(_Remote):
         """See `VaultPort`."""
         return cast(dict[str, str], await self._call("match_accounts", connection_id, seen, now))
 
-    async def set_status(self, connection_id: str, status: ConnectionStatus) -> None:
+    async def connections_of_login_hash(
+        self, provider: str, login_key_hash: str
+    ) -> tuple[ConnectionRecord, ...]:
         """See `VaultPort`."""
-        await self._call("set_status", connection_id, status)
+        found = await self._call("connections_of_login_hash", provider, login_key_hash)
+        return cast(tuple[ConnectionRecord, ...], found)
+
+    async def set_status(
+        self, connection_id: str, status: ConnectionStatus, *, as_of: float | None = None
+    ) -> bool:
+        """See `VaultPort`."""
+        return bool(await self._call("set_status", connection_id, status, as_of=as_of))
+
+    async def mark_refresh_due(self, connection_id: str, at: float) -> None:
+        """See `VaultPort`."""
+        await self._call("mark_refresh_due", connection_id, at)
+
+    async def mark_all_refresh_due(self, provider: str, at: float) -> None:
+        """See `VaultPort`."""
+        await self._call("mark_all_refresh_due", provider, at)
+
+    async def clear_refresh_due(self, connection_id: str, read_began_at: float) -> None:
+        """See `VaultPort`."""
+        await self._call("clear_refresh_due", connection_id, read_began_at)
+
+    async def note_listing(
+        self,
+        connection_id: str,
+        listing: CompleteListing,
+        *,
+        told_since: float | None,
+        now: float,
+        believed: bool = False,
+    ) -> ListingNoted | ListingDoubted:
+        """See `VaultPort`."""
+        noted = await self._call(
+            "note_listing",
+            connection_id,
+            listing,
+            told_since=told_since,
+            now=now,
+            believed=believed,
+        )
+        return cast(ListingNoted | ListingDoubted, noted)
+
+    async def webhook_seen(self, provider: str, event_id: str) -> bool:
+        """See `VaultPort`."""
+        return bool(await self._call("webhook_seen", provider, event_id))
+
+    async def first_time(self, provider: str, event_id: str, now: float) -> bool:
+        """See `VaultPort`."""
+        return bool(await self._call("first_time", provider, event_id, now))
 
     async def erase(self, connection_id: str) -> bool:
         """See `VaultPort`."""

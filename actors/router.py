@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import uuid4
 
+import structlog
+
 from actors.asking import ProviderAsk
-from actors.attempt_failures import PART_LOST
+from actors.attempt_failures import PART_LOST, STORE_FAILED
 from actors.deciding import Decided, decide
 from actors.exchange_start import in_doubt_error
 from actors.health_board import HealthBoard
@@ -32,6 +34,7 @@ from orchestrator.domain import (
     OperationRequest,
     OperationResult,
     RequestRefused,
+    StoreError,
 )
 from orchestrator.routing import (
     Block,
@@ -48,6 +51,7 @@ from orchestrator.spool import SpoolWriter
 
 __all__ = ["RouterDesk"]
 
+_log = structlog.get_logger("router")
 _REQUEST_GRACE_S: Final = 0.25
 """Longer than an attempt's reply is awaited, so that one without a reply is told as one."""
 _DEADLINE: Final = OperationError(
@@ -124,6 +128,9 @@ class RouterDesk:
             error = _DEADLINE
         except ActorLost:
             error = PART_LOST
+        except StoreError as failed:
+            _log.warning("store_failed", problem=str(failed))
+            error = STORE_FAILED
         result = story.result(error)
         self._spool.put(story.record(result, self._clock.now_s()))
         return result
@@ -298,11 +305,21 @@ class RouterDesk:
         connection_id = order.connection_id
         if connection_id is None or not order.operation.reads_data:
             return
-        noted = connection_id in target.needs_user
-        outcome = reply.outcome
-        if isinstance(outcome, Failure):
-            refused = outcome.error_class is ErrorClass.AUTH
-            if refused and outcome.scope is ErrorScope.CONNECTION and not noted:
-                await self._vault.set_status(connection_id, ConnectionStatus.NEEDS_USER)
-        elif noted and not getattr(outcome, "stale", False):
-            await self._vault.set_status(connection_id, ConnectionStatus.ACTIVE)
+        status = _status_shown(reply.outcome, noted=connection_id in target.needs_user)
+        if status is None:
+            return
+        try:
+            await self._vault.set_status(connection_id, status)
+        except (ActorLost, StoreError) as error:
+            # The next attempt shows it again; what this one has read is not lost for it.
+            _log.warning("connection_status_unnoted", error=type(error).__name__)
+
+
+def _status_shown(outcome: object, *, noted: bool) -> ConnectionStatus | None:
+    """The status that an attempt shows its connection to have; None where that is known."""
+    if isinstance(outcome, Failure):
+        refused = outcome.error_class is ErrorClass.AUTH
+        if refused and outcome.scope is ErrorScope.CONNECTION and not noted:
+            return ConnectionStatus.NEEDS_USER
+        return None
+    return ConnectionStatus.ACTIVE if noted and not getattr(outcome, "stale", False) else None

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from actors.health_board import HealthBoard
 from actors.idempotent import IdempotentRequests
 from actors.installation import (
+    catalogue_of,
     cipher_of,
     configured_providers,
     intake_of,
@@ -15,15 +16,16 @@ from actors.installation import (
 )
 from actors.model_watch import ModelTakeUp
 from actors.options import attempt_log_actor, provider_actor, vault_actor
+from actors.policy_memory import recall
 from actors.ports import AttemptLogPort, ProviderPort, VaultPort
 from actors.remote import RemoteLog, RemoteProvider, RemoteVault
 from actors.router import RouterDesk
 from actors.router_candidates import CandidateBook
 from actors.service import RouterService
 from actors.targets import Targets
+from actors.webhook_intake import WebhookIntake
 from models import ActiveModelWatch, ModelRegistry, SelectionPolicy
 from orchestrator.access import Access
-from orchestrator.catalogue import Catalogue
 from orchestrator.domain import Clock, Json, OperationRequest, OperationResult, SystemClock
 from orchestrator.providers.registry import REGISTRY
 from orchestrator.routing import PlanOptions
@@ -87,7 +89,7 @@ def assemble_service(
     """A router with everything behind its edges, by the machine's clock or the one given."""
     clock = clock or SystemClock()
     cipher = cipher_of(settings)
-    catalogue = Catalogue.load()
+    catalogue = catalogue_of(settings)
     requests = settings.policies.requests
     selection = settings.policies.selection
     seed = settings.environment.seed
@@ -139,6 +141,8 @@ def assemble_service(
         spool=spool,
         registry=registry,
         models=ModelTakeUp(ActiveModelWatch(registry), policy),
+        recall=lambda: recall(policy, log, clock),
+        webhooks=WebhookIntake(providers, tuple(REGISTRY), cipher, clock),
         catalogue=catalogue,
         clock=clock,
     )

@@ -1,18 +1,19 @@
 """Everything behind the edges, in the process that hosts a router: requests, books, switches."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from actors.attempt_failures import PART_LOST
+from actors.attempt_failures import PART_LOST, STORE_FAILED
 from actors.health_board import HealthBoard
 from actors.idempotent import IdempotentRequests
 from actors.model_watch import ModelTakeUp
 from actors.ports import ActorLost, AttemptLogPort, LogStanding, ProviderPort, VaultPort
 from actors.stats import stats_document
+from actors.webhook_intake import WebhookIntake
 from models import ModelRegistry, ModelUnusable
 from orchestrator.access import Access
 from orchestrator.catalogue import Catalogue
@@ -62,7 +63,8 @@ def _refusing() -> Iterator[None]:
             OperationError(ErrorType.VALIDATION, "INVALID_QUERY", f"sql: {refused}")
         ) from None
     except StoreError as error:
-        raise RequestRefused(OperationError(ErrorType.NETWORK, "LOG_AWAY", str(error))) from None
+        _log.warning("store_failed", problem=str(error))
+        raise RequestRefused(STORE_FAILED) from None
 
 
 class RouterService:
@@ -80,6 +82,8 @@ class RouterService:
         spool: this process's rows for it.
         registry: trained models.
         models: takes up the active one.
+        recall: shows the policy what was before this process.
+        webhooks: takes in what providers report.
         catalogue: institutions.
         clock: wall time.
 
@@ -99,6 +103,8 @@ class RouterService:
         spool: SpoolWriter,
         registry: ModelRegistry,
         models: ModelTakeUp,
+        recall: Callable[[], Awaitable[object]],
+        webhooks: WebhookIntake,
         catalogue: Catalogue,
         clock: Clock,
     ) -> None:
@@ -113,13 +119,15 @@ class RouterService:
         self._spool = spool
         self._registry = registry
         self._models = models
+        self._recall = recall
+        self._webhooks = webhooks
         self._catalogue = catalogue
         self._clock = clock
         self._retrying: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Learn how the providers stand, and keep learning."""
-        await self._board.refresh()
+        """Learn how the providers stand and have stood, and keep learning."""
+        await asyncio.gather(self._board.refresh(), self._recall())
         self._board.start()
         self._models.start()
         self._retrying = asyncio.get_running_loop().create_task(self._retry_forever())
@@ -209,6 +217,7 @@ class RouterService:
                 "institutionId": record.institution_id,
                 "status": record.status.value,
                 "accountIds": list(record.account_ids),
+                "refreshDue": record.refresh_due_at is not None,
                 "createdAt": rfc3339(from_unix(record.created_at)),
             }
             for record in records
@@ -230,17 +239,33 @@ class RouterService:
                 await self._revoke(port, record)
             return await self._vault.erase(connection_id)
 
-    def institutions(self, region: str | None, text: str) -> list[Json]:
-        """Institutions of the catalogue."""
-        return [
-            {
-                "institutionId": found.institution_id,
-                "name": found.name,
-                "region": found.region,
-                "providers": [p for p in self._known_providers if p in found.provider_ids],
-            }
-            for found in self._catalogue.search(region, text)
-        ]
+    async def webhook(self, provider: str, headers: Mapping[str, str], body: bytes) -> None:
+        """Take in what a provider reports.
+
+        Raises:
+            RequestRefused: it is not proven or cannot be taken in; see `WebhookIntake`.
+
+        """
+        await self._webhooks.receive(provider, headers, body)
+
+    def institutions(
+        self, region: str | None, text: str, *, offset: int, limit: int
+    ) -> dict[str, Json]:
+        """Institutions of the catalogue, `limit` of them from `offset` on."""
+        found = self._catalogue.search(region, text)
+        end = offset + limit
+        return {
+            "institutions": [
+                {
+                    "institutionId": one.institution_id,
+                    "name": one.name,
+                    "region": one.region,
+                    "providers": [p for p in self._known_providers if p in one.provider_ids],
+                }
+                for one in found[offset:end]
+            ],
+            "nextOffset": end if end < len(found) else None,
+        }
 
     def models(self) -> dict[str, Json]:
         """The model registry's content."""

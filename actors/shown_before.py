@@ -11,6 +11,7 @@ from typing import Final
 __all__ = ["ShownBefore"]
 
 _ACCOUNTS: Final = "accounts"
+_LISTING: Final = "listing"
 _BELIEVED_AFTER_ANSWERS: Final = 3
 _BELIEVED_AFTER_S: Final = 3600.0
 
@@ -37,6 +38,14 @@ class ShownBefore:
             return False
         self._accounts_gone = self._is_believed(key, now)
         return not self._accounts_gone
+
+    def doubts_listing(self, now: float) -> bool:
+        """Whether a whole listing that shows nothing of what was seen is still to be believed."""
+        return not self._is_believed((_LISTING, None), now)
+
+    def trusts_listing(self) -> None:
+        """Note a listing that goes on from what was seen."""
+        self._doubts.pop((_LISTING, None), None)
 
     def doubts_movements(
         self,

@@ -176,6 +176,7 @@ class Targets:
             dict(self._book.regions),
         )
         versions = {record.connection_id: record.credential_version for record in records}
+        due = {r.connection_id for r in records if r.refresh_due_at is not None}
 
         def call(candidate: Candidate) -> Call:
             linked = found.by_provider[candidate.provider]
@@ -196,6 +197,7 @@ class Targets:
                 end_date=end,
                 provider_cursor=cursor.provider_cursor if ours and cursor is not None else None,
                 limit=params.limit,
+                refresh_due=linked.connection_id in due,
             )
 
         return Target(

@@ -1,11 +1,23 @@
-"""The vault's actor: one thread, one database, ciphertext only."""
+"""The vault's actor: few threads, one database, ciphertext only."""
 
 import asyncio
-from collections.abc import Callable
+import threading
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import ParamSpec, TypeVar
+from typing import Final, TypeVar
 
-from orchestrator.domain import ConnectionStatus, Operation, SystemClock
+import structlog
+
+from actors.installation import open_vault, vault_url_of
+from orchestrator.domain import (
+    Clock,
+    CompleteListing,
+    ConnectionStatus,
+    Operation,
+    OrchestratorError,
+    StoreError,
+    SystemClock,
+)
 from orchestrator.identity import AccountKey
 from orchestrator.settings import load_settings
 from orchestrator.telemetry import configure_logging
@@ -15,135 +27,261 @@ from orchestrator.vault import (
     IdempotencyStart,
     LinkSession,
     LinkSessionView,
+    ListingDoubted,
+    ListingNoted,
     NewConnection,
     SealedCredential,
     VaultStore,
-    vault_url,
+    threads_for,
 )
 
 __all__ = ["VaultActor", "VaultDesk"]
 
-P = ParamSpec("P")
 R = TypeVar("R")
+_PURGE_EVERY_S: Final = 3600.0
+_KEEP_AGAIN_AFTER_S: Final = (0.2, 1.0, 4.0)
+_log = structlog.get_logger("vault")
 
 
 class VaultDesk:
-    """A `VaultPort` over a store. The store is opened, used and closed on one thread of its own.
+    """A `VaultPort` over a store, which the first call opens, or the next where that failed.
 
     Args:
         open_store: opens it.
-
-    Raises:
-        StoreError: it cannot be opened.
+        threads: how many may use it at once; with one, all of it happens on that thread.
+        clock: for what is over.
+        sleep: waits before what an exchange made is kept once more.
 
     """
 
-    def __init__(self, open_store: Callable[[], VaultStore]) -> None:
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="vault")
-        self._store = self._thread.submit(open_store).result()
-        self._thread.submit(self._store.recover).result()
+    def __init__(
+        self,
+        open_store: Callable[[], VaultStore],
+        *,
+        threads: int = 1,
+        clock: Clock | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._open_store = open_store
+        self._threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="vault")
+        self._clock = clock or SystemClock()
+        self._sleep = sleep
+        self._opening = threading.Lock()
+        self._store: VaultStore | None = None
+        self._purge_due_s = self._clock.now_s() + _PURGE_EVERY_S
 
-    async def _run(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, lambda: work(*args, **kwargs))
+    def open(self) -> None:
+        """Open the store now.
+
+        Raises:
+            OrchestratorError: it cannot be opened; a later call tries again.
+
+        """
+        self._threads.submit(self._opened).result()
 
     async def add_link_session(self, session: LinkSession) -> None:
         """See `VaultPort`."""
-        await self._run(self._store.link_sessions.add, session)
+        await self._run(lambda store: store.link_sessions.add(session))
 
     async def link_session(self, link_session_id: str) -> LinkSessionView | None:
         """See `VaultPort`."""
-        return await self._run(self._store.link_sessions.get, link_session_id)
+        return await self._run(lambda store: store.link_sessions.get(link_session_id))
 
     async def begin_exchange(
-        self, link_session_id: str, space_id: str, now: float
+        self, link_session_id: str, space_id: str, now: float, again: bool = False
     ) -> ExchangeStart:
         """See `VaultPort`."""
         return await self._run(
-            self._store.link_sessions.begin_exchange, link_session_id, space_id, now
+            lambda store: store.link_sessions.begin_exchange(
+                link_session_id, space_id, now, again=again
+            )
         )
 
     async def finish_exchange(
         self, link_session_id: str, connection: NewConnection
     ) -> ConnectionRecord:
-        """See `VaultPort`."""
-        return await self._run(self._store.finish_exchange, link_session_id, connection)
+        """See `VaultPort`. Tries for seconds, as the vendor makes such a credential only once."""
+        for pause_s in _KEEP_AGAIN_AFTER_S:
+            try:
+                return await self._finish_exchange(link_session_id, connection)
+            except StoreError as error:
+                _log.warning("exchange_not_kept_yet", problem=str(error))
+            await self._sleep(pause_s)
+        return await self._finish_exchange(link_session_id, connection)
 
     async def release_exchange(self, link_session_id: str) -> None:
         """See `VaultPort`."""
-        await self._run(self._store.link_sessions.release_exchange, link_session_id)
+        await self._run(lambda store: store.link_sessions.release_exchange(link_session_id))
 
     async def doubt_exchange(self, link_session_id: str) -> None:
         """See `VaultPort`."""
-        await self._run(self._store.link_sessions.doubt_exchange, link_session_id)
+        await self._run(lambda store: store.link_sessions.doubt_exchange(link_session_id))
 
     async def space_exists(self, space_id: str) -> bool:
         """See `VaultPort`."""
-        return await self._run(self._store.link_sessions.space_exists, space_id)
+        return await self._run(lambda store: store.link_sessions.space_exists(space_id))
 
     async def connections(self, space_id: str) -> tuple[ConnectionRecord, ...]:
         """See `VaultPort`."""
-        return await self._run(self._store.connections.of_space, space_id)
+        return await self._run(lambda store: store.connections.of_space(space_id))
 
     async def connection(self, connection_id: str) -> ConnectionRecord | None:
         """See `VaultPort`."""
-        return await self._run(self._store.connections.get, connection_id)
+        return await self._run(lambda store: store.connections.get(connection_id))
 
     async def connection_of_login(
         self, space_id: str, provider: str, login_key_hash: str
     ) -> str | None:
         """See `VaultPort`."""
-        return await self._run(self._store.connections.of_login, space_id, provider, login_key_hash)
+        return await self._run(
+            lambda store: store.connections.of_login(space_id, provider, login_key_hash)
+        )
+
+    async def connections_of_login_hash(
+        self, provider: str, login_key_hash: str
+    ) -> tuple[ConnectionRecord, ...]:
+        """See `VaultPort`."""
+        return await self._run(
+            lambda store: store.connections.of_login_hash(provider, login_key_hash)
+        )
 
     async def credential(self, connection_id: str) -> SealedCredential | None:
         """See `VaultPort`."""
-        return await self._run(self._store.connections.credential, connection_id)
+        return await self._run(lambda store: store.connections.credential(connection_id))
 
     async def match_accounts(
         self, connection_id: str, seen: tuple[AccountKey, ...], now: float
     ) -> dict[str, str]:
         """See `VaultPort`."""
-        return await self._run(self._store.connections.match_accounts, connection_id, seen, now)
+        return await self._run(
+            lambda store: store.connections.match_accounts(connection_id, seen, now)
+        )
 
-    async def set_status(self, connection_id: str, status: ConnectionStatus) -> None:
+    async def set_status(
+        self, connection_id: str, status: ConnectionStatus, *, as_of: float | None = None
+    ) -> bool:
         """See `VaultPort`."""
-        await self._run(self._store.connections.set_status, connection_id, status)
+        return await self._run(
+            lambda store: store.connections.set_status(connection_id, status, as_of=as_of)
+        )
+
+    async def mark_refresh_due(self, connection_id: str, at: float) -> None:
+        """See `VaultPort`."""
+        await self._run(lambda store: store.connections.mark_refresh_due(connection_id, at))
+
+    async def mark_all_refresh_due(self, provider: str, at: float) -> None:
+        """See `VaultPort`."""
+        await self._run(lambda store: store.connections.mark_all_refresh_due(provider, at))
+
+    async def clear_refresh_due(self, connection_id: str, read_began_at: float) -> None:
+        """See `VaultPort`."""
+        await self._run(
+            lambda store: store.connections.clear_refresh_due(connection_id, read_began_at)
+        )
+
+    async def note_listing(
+        self,
+        connection_id: str,
+        listing: CompleteListing,
+        *,
+        told_since: float | None,
+        now: float,
+        believed: bool = False,
+    ) -> ListingNoted | ListingDoubted:
+        """See `VaultPort`."""
+        return await self._run(
+            lambda store: store.seen_movements.note_listing(
+                connection_id, listing, told_since=told_since, now=now, believed=believed
+            )
+        )
 
     async def erase(self, connection_id: str) -> bool:
         """See `VaultPort`."""
-        return await self._run(self._store.connections.erase, connection_id)
+        return await self._run(lambda store: store.connections.erase(connection_id))
 
     async def begin_idempotent(
         self, caller_id: str, operation: Operation, key: str, body_mac: str, now: float
     ) -> IdempotencyStart:
         """See `VaultPort`."""
         return await self._run(
-            self._store.idempotency.begin, caller_id, operation, key, body_mac, now
+            lambda store: store.idempotency.begin(caller_id, operation, key, body_mac, now)
         )
 
     async def finish_idempotent(
         self, caller_id: str, operation: Operation, key: str, body: bytes, now: float
     ) -> None:
         """See `VaultPort`."""
-        await self._run(self._store.idempotency.finish, caller_id, operation, key, body, now)
+        await self._run(
+            lambda store: store.idempotency.finish(caller_id, operation, key, body, now)
+        )
 
     async def release_idempotent(self, caller_id: str, operation: Operation, key: str) -> None:
         """See `VaultPort`."""
-        await self._run(self._store.idempotency.release, caller_id, operation, key)
+        await self._run(lambda store: store.idempotency.release(caller_id, operation, key))
+
+    async def webhook_seen(self, provider: str, event_id: str) -> bool:
+        """See `VaultPort`."""
+        return await self._run(lambda store: store.webhook_events.seen(provider, event_id))
+
+    async def first_time(self, provider: str, event_id: str, now: float) -> bool:
+        """See `VaultPort`."""
+        return await self._run(
+            lambda store: store.webhook_events.first_time(provider, event_id, now)
+        )
 
     async def close(self) -> None:
         """Let the database go."""
-        await self._run(self._store.close)
-        self._thread.shutdown(wait=False)
+        await asyncio.to_thread(self._let_go)
+
+    async def _finish_exchange(
+        self, link_session_id: str, connection: NewConnection
+    ) -> ConnectionRecord:
+        return await self._run(lambda store: store.finish_exchange(link_session_id, connection))
+
+    async def _run(self, work: Callable[[VaultStore], R]) -> R:
+        done = asyncio.get_running_loop().run_in_executor(
+            self._threads, lambda: work(self._opened())
+        )
+        now_s = self._clock.now_s()
+        if now_s >= self._purge_due_s:
+            self._purge_due_s = now_s + _PURGE_EVERY_S
+            self._threads.submit(self._purge)
+        return await done
+
+    def _opened(self) -> VaultStore:
+        with self._opening:
+            if self._store is None:
+                store = self._open_store()
+                try:
+                    store.recover()
+                except BaseException:
+                    store.close()
+                    raise
+                self._store = store
+            return self._store
+
+    def _purge(self) -> None:
+        try:
+            self._opened().purge(self._clock.unix_s())
+        except OrchestratorError as error:
+            _log.warning("vault_not_purged", problem=str(error))
+
+    def _let_go(self) -> None:
+        self._threads.shutdown()  # what was asked for before is done
+        if self._store is not None:
+            self._store.close()
 
 
 class VaultActor(VaultDesk):
-    """The vault over its database in the data folder of this process's settings."""
+    """The vault over the database that this process's settings name."""
 
     def __init__(self) -> None:
         settings = load_settings()
         configure_logging()
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
-        url = vault_url(settings.data_dir)
-        super().__init__(lambda: VaultStore(url))
-        self._thread.submit(self._store.idempotency.purge, SystemClock().unix_s()).result()
+        super().__init__(lambda: open_vault(settings), threads=threads_for(vault_url_of(settings)))
+        try:
+            self.open()
+        except OrchestratorError as error:
+            # Not the end of this actor: a database that is away comes back, and calls open it.
+            _log.warning("vault_not_opened", problem=str(error))
+        self._threads.submit(self._purge)

@@ -55,7 +55,7 @@ def prepare_environment(settings: Settings) -> None:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     os.environ["ORCHESTRATOR_DATA_DIR"] = str(settings.data_dir)
     if settings.environment.config is not None:
-        os.environ["ORCHESTRATOR_CONFIG"] = str(settings.environment.config.resolve())
+        os.environ["ORCHESTRATOR_CONFIG"] = str(settings.environment.config.absolute())
     for name, value in _SERVE_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     os.environ["RAY_AUTH_MODE"] = "token"
@@ -171,12 +171,13 @@ class System:
                 f"a system runs out of {self._settings.data_dir} already (process {found.pid}): "
                 "stop it, or set ORCHESTRATOR_DATA_DIR and ORCHESTRATOR_PORT for a second one"
             )
-        from actors.preflight import check_installation  # noqa: PLC0415  keeps --help fast
+        from actors.preflight import check_installation, check_vault  # noqa: PLC0415  --help is fast
 
         check_installation(self._settings, http=self._http)
         host, port = self._settings.environment.host, self._settings.environment.port
         if self._http:
             check_port_free(host, port, "ORCHESTRATOR_PORT")
+        check_vault(self._settings)
         prepare_environment(self._settings)
         self._start_sandbox()
         address = self._step(self._start_ray)

@@ -13,7 +13,8 @@ class ProviderSpec:
 
     `credentials` are the environment variables that must all be set, `sandbox_credentials` the
     values of these, in the same order, that our own sandbox takes: documented, and good for nothing
-    else. `module`, in `orchestrator/providers`, is where its `ADAPTER` is, None while there is
+    else. A provider that needs none (its users bring their own) is in use as soon as its address or
+    another provider's credentials are set. `module`, in `orchestrator/providers`, is where its `ADAPTER` is, None while there is
     none: such a provider is known and never configured.
     `probes_refused_keys`: refused keys may be tried again after a while, without harm.
     `institution_bound`: it serves its own institution and no other.
@@ -51,7 +52,7 @@ _PROVIDERS: Final = (
         "Finicity (Mastercard Open Finance)",
         "FINICITY",
         ("FINICITY_PARTNER_ID", "FINICITY_PARTNER_SECRET", "FINICITY_APP_KEY"),
-        None,
+        "finicity",
         probes_refused_keys=False,
         sandbox_credentials=("sandbox_partner", "sandbox_secret", "sandbox_app_key"),
     ),
@@ -63,7 +64,7 @@ _PROVIDERS: Final = (
         "belvo",
         sandbox_credentials=("sandbox_id", "sandbox_password"),
     ),
-    ProviderSpec("bitso", "Bitso", "BITSO", (), None, institution_bound=True),
+    ProviderSpec("bitso", "Bitso", "BITSO", (), "bitso", institution_bound=True),
     # A further provider is a line here.
 )
 

@@ -100,6 +100,13 @@ class AttemptLogSection(_Section):
     memory_limit_mb: Annotated[int, Field(ge=64)]
     query_timeout_s: Annotated[float, Field(gt=0, le=600)]
     query_max_rows: Annotated[int, Field(ge=1)]
+    retention_days: Annotated[int, Field(ge=31, le=36_500)]
+
+
+class CatalogueSection(_Section):
+    """Where the institutions come from."""
+
+    file: str
 
 
 class LimitsSection(_Section):
@@ -140,6 +147,7 @@ class Policies(_Section):
     breaker: BreakerSection
     requests: RequestsSection
     attempt_log: AttemptLogSection
+    catalogue: CatalogueSection
     providers: dict[ProviderName, ProviderSection] = Field(default={}, validate_default=True)
 
     @field_validator("providers", mode="after")
@@ -165,6 +173,7 @@ class Environment(BaseSettings):
     sandbox_port: Annotated[int, Field(ge=1, le=65_535)] = 8200
     config: Path | None = None
     vault_key: SecretStr | None = None
+    vault_url: SecretStr | None = None
     public_url: str | None = None
     api_keys: SecretStr | None = None
     admin_keys: SecretStr | None = None
@@ -180,6 +189,7 @@ class ProviderKeys(BaseModel):
     base_url: str | None
     keys: dict[str, SecretStr]
     missing: tuple[str, ...]
+    webhook_auth: SecretStr | None
 
     @property
     def complete(self) -> bool:
@@ -207,6 +217,18 @@ class Settings:
         """Absolute folder of everything that is kept."""
         return self.environment.data_dir.expanduser().resolve()
 
+    @property
+    def catalogue_file(self) -> Path | None:
+        """The institution catalogue's own file, None for the shipped one.
+
+        A relative one is meant from the folder of the TOML file that names it.
+        """
+        named = self.policies.catalogue.file
+        config = self.environment.config
+        if not named or config is None:
+            return None
+        return config.absolute().parent / named
+
     def provider_keys(self, prefix: str, credentials: tuple[str, ...]) -> ProviderKeys:
         """A provider's credentials and address from the environment.
 
@@ -224,6 +246,7 @@ class Settings:
             base_url=self._text(f"{prefix}_BASE_URL"),
             keys={name: self._environ[name] for name in credentials if name in self._environ},
             missing=tuple(name for name in credentials if name not in self._environ),
+            webhook_auth=self._environ.get(f"{prefix}_WEBHOOK_AUTH"),
         )
 
     def api_key_texts(self) -> tuple[str, ...]:

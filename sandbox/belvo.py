@@ -3,43 +3,45 @@
 Source: Belvo's OpenAPI 1.35.0; the widget's token from its guides and its Python client.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from secrets import token_urlsafe
 from typing import ClassVar, Final
 from urllib.parse import parse_qs, urlsplit
 
 from .banks import BANKS, Bank, bank_at, banks_of
-from .belvo_data import BelvoData
 from .belvo_errors import (
+    ERROR_CODES,
+    LINK_STATUSES,
     SECRET_ID,
     SECRET_PASSWORD,
-    bad_keys,
     check_keys,
+    coded,
     error,
     fault_refusal,
     not_found,
-    page_of,
+    ordered_error,
     required,
 )
-from .belvo_shapes import (
-    institution_json,
-    link_json,
-)
+from .belvo_links import BelvoLinks
 from .connections import Connection, LinkSession
 from .faults import FaultKind
-from .identifiers import uuid_text
 from .vendor import CREATE_LINK, EXCHANGE, GET_ACCOUNTS, SYNC, Route
-from .wire import Answer, Call, JsonObject, Refusal
+from .wire import Answer, Call, Refusal
 
 __all__ = ["Belvo"]
 
 _TOKEN_LIFETIME: Final = timedelta(minutes=10)
 _LINK_READ: Final = (GET_ACCOUNTS, SYNC, EXCHANGE)
 _PRESELECTS: Final = ("institution", "institutions")
+_TOKEN_FIELDS: Final = frozenset(
+    {"id", "password", "scopes", "link_id", "fetch_resources", "credentials_storage", "stale_in"}
+    | {"external_id", "widget"}
+)
+_WIDGET_FIELDS: Final = frozenset({"callback_urls", "branding"})
 
 
-class Belvo(BelvoData):
+class Belvo(BelvoLinks):
     """Belvo, with the keys `sandbox_id` and `sandbox_password`."""
 
     name: ClassVar[str] = "belvo"
@@ -55,20 +57,36 @@ class Belvo(BelvoData):
         ) -> Route:
             return Route(method, path, operations, _with_keys(handler), shapes_data)
 
-        accounts, transactions = "/api/accounts/", "/api/transactions/"
+        def resource(
+            name: str,
+            operation: str,
+            listing: Callable[[Call], Answer],
+            reading: Callable[[Call], Answer],
+        ) -> tuple[Route, ...]:
+            path = f"/api/{name}/"
+            return (
+                route("GET", path, (operation,), listing, shapes_data=True),
+                route("GET", f"{path}{{id}}/", (operation,), reading),
+                route("POST", path, (operation,), self._live, shapes_data=True),
+                route("PATCH", path, ("directory",), self._resume),
+            )
+
+        links, institutions = "/api/links/", "/api/institutions/"
         return (
             Route("POST", "/api/token/", (CREATE_LINK,), self._token),
             route("GET", "/api/", ("directory",), lambda _call: Answer(200, {})),
-            route("GET", "/api/links/", _LINK_READ, self._link_list),
-            route("GET", "/api/links/{id}/", _LINK_READ, self._link_read),
-            route("PATCH", "/api/links/{id}/", ("directory",), self._link_change),
-            route("DELETE", "/api/links/{id}/", ("revoke",), self._link_delete),
-            route("GET", "/api/institutions/", ("directory",), self._institutions),
-            route("GET", accounts, (GET_ACCOUNTS,), self._account_list, shapes_data=True),
-            route("POST", accounts, (GET_ACCOUNTS,), self._account_live, shapes_data=True),
-            route("GET", f"{accounts}{{id}}/", (GET_ACCOUNTS,), self._account_read),
-            route("GET", transactions, (SYNC,), self._transaction_list, shapes_data=True),
-            route("POST", transactions, (SYNC,), self._transaction_live, shapes_data=True),
+            route("GET", links, _LINK_READ, self._link_list),
+            route("POST", links, ("directory",), self._link_make),
+            route("PATCH", links, ("directory",), self._link_resume),
+            route("GET", f"{links}{{id}}/", _LINK_READ, self._link_read),
+            route("PATCH", f"{links}{{id}}/", ("directory",), self._link_change),
+            route("PUT", f"{links}{{id}}/", ("directory",), self._link_renew),
+            route("DELETE", f"{links}{{id}}/", ("revoke",), self._link_delete),
+            route("GET", institutions, ("directory",), self._institution_list),
+            route("GET", f"{institutions}{{id}}/", ("directory",), self._institution_read),
+            *resource("accounts", GET_ACCOUNTS, self._account_list, self._account_read),
+            *resource("transactions", SYNC, self._transaction_list, self._transaction_read),
+            *resource("balances", "directory", self._balance_list, self._balance_read),
         )
 
     def connection_of(self, call: Call) -> Connection | None:  # noqa: D102  see Vendor
@@ -107,10 +125,17 @@ class Belvo(BelvoData):
             return None
         return fault_refusal(kind, call)
 
-    def unknown_path(self, call: Call) -> Answer:  # noqa: D102  see Vendor
-        return error(call, 404, "not_found", "Not found")
+    def error_codes(self) -> Collection[str]:  # noqa: D102  see Vendor
+        return ERROR_CODES
 
-    # The widget and links.
+    def error_answer(self, code: str, call: Call) -> Answer | None:  # noqa: D102  see Vendor
+        if code in LINK_STATUSES and call.method == "GET":
+            return None  # a link's status shows it, and listings go on as they were
+        return self.live_refusal(code, call) or ordered_error(call, code)
+
+    def unknown_path(self, call: Call) -> Answer:  # noqa: D102  see Vendor
+        known = any(_fits(route.path, call.path) for route in self.routes())
+        return coded(call, "method_not_allowed" if known else "not_found")
 
     def _token(self, call: Call) -> Answer:
         body = call.body
@@ -118,7 +143,10 @@ class Belvo(BelvoData):
             if not body.get(field):
                 raise required(call, field)
         if (body["id"], body["password"]) != (SECRET_ID, SECRET_PASSWORD):
-            raise Refusal(bad_keys(call))
+            raise Refusal(coded(call, "authentication_failed"))
+        unknown = {*set(body) - _TOKEN_FIELDS, *set(call.part("widget")) - _WIDGET_FIELDS}
+        if unknown and self.options.belvo_token_fields == "documented":
+            raise Refusal(coded(call, "invalid", min(unknown)))
         external_id = body.get("external_id")
         if external_id is not None and (not isinstance(external_id, str) or len(external_id) < 3):
             raise Refusal(error(call, 400, "invalid", "At least 3 characters.", "external_id"))
@@ -142,7 +170,11 @@ class Belvo(BelvoData):
                 expires_at=call.now + _TOKEN_LIFETIME,
                 single_use=True,
                 repairs=repaired.connection_id if repaired else None,
-                attributes={"external_id": external_id or ""},
+                attributes={
+                    "external_id": external_id or "",
+                    "access_mode": str(call.part("widget").get("access_mode") or "recurrent"),
+                    "credentials_storage": str(body.get("credentials_storage") or ""),
+                },
             ),
             *call.link_session_ids,
         )
@@ -153,73 +185,21 @@ class Belvo(BelvoData):
     ) -> str:
         link = self.connections.get(self.name, session.repairs)
         if link is None:
-            ordinal = self.connections.ordinal(self.name, user, bank.key)
-            link = Connection(
-                provider=self.name,
-                connection_id=uuid_text(self.world.seed, "belvo-link", user, bank.key, ordinal),
-                owner=session.owner,
-                user=user,
-                bank_key=bank.key,
-                linked_at=now,
-                attributes={"external_id": session.attributes.get("external_id", "")},
+            link = self._new_link(
+                user, bank, now, owner=session.owner, attributes=dict(session.attributes)
             )
-        link.broken = ""
+        else:
+            self._mend(link, now)
         link.awaits_exchange = True
         self.connections.save(link)
         return link.connection_id
 
-    def _link(self, call: Call) -> Connection:
-        link = self.connections.get(self.name, call.match["id"])
-        if link is None or link.removed:
-            raise not_found(call)
-        return link
 
-    def _link_row(self, call: Call, link: Connection) -> JsonObject:
-        broken = link.broken or call.kind is FaultKind.AUTH
-        return link_json(link, "invalid" if broken else "valid", self._collected_at(call, link))
-
-    def _link_list(self, call: Call) -> Answer:
-        links = [
-            link
-            for link in self.connections.of(self.name)
-            if call.query.get("institution") in (None, BANKS[link.bank_key].id_at(self.name))
-            and call.query.get("external_id") in (None, link.attributes.get("external_id"))
-            and call.query.get("id") in (None, link.connection_id)
-        ]
-        shown, around = page_of(call, links, None)
-        return Answer(200, around | {"results": [self._link_row(call, link) for link in shown]})
-
-    def _link_read(self, call: Call) -> Answer:
-        return Answer(200, self._link_row(call, self._link(call)))
-
-    def _link_change(self, call: Call) -> Answer:
-        link, mode = self._link(call), call.body.get("access_mode")
-        if mode is None:
-            raise required(call, "access_mode")
-        if mode not in ("single", "recurrent"):
-            raise Refusal(error(call, 400, "invalid_choice", "Not a choice.", "access_mode"))
-        link.attributes["access_mode"] = str(mode)
-        self.connections.save(link)
-        return Answer(200, self._link_row(call, link))
-
-    def _link_delete(self, call: Call) -> Answer:
-        link = self._link(call)
-        link.removed = True
-        self.connections.save(link)
-        return Answer(204)
-
-    def _institutions(self, call: Call) -> Answer:
-        name, country = call.query.get("name"), call.query.get("country_code")
-        banks = [
-            (number, bank)
-            for number, bank in enumerate(banks_of(self.name))
-            if name in (None, bank.id_at(self.name)) and country in (None, bank.region)
-        ]
-        shown, around = page_of(call, banks, None)
-        rows = [institution_json(number, bank, down=False) for number, bank in shown]
-        return Answer(200, around | {"results": rows})
-
-    # Data.
+def _fits(template: str, path: str) -> bool:
+    names, parts = template.split("/"), path.split("/")
+    return len(names) == len(parts) and all(
+        name in ("{id}", part) for name, part in zip(names, parts, strict=True)
+    )
 
 
 def _with_keys(handler: Callable[[Call], Answer]) -> Callable[[Call], Answer]:

@@ -8,8 +8,8 @@ from datetime import UTC, date, datetime, time
 from operator import eq, ge, gt, le, lt
 from typing import Final
 
-from .belvo_shapes import BelvoIds, written_at
-from .world import Sighting
+from .belvo_shapes import BelvoIds, booked_at
+from .belvo_store import StoredMovement
 
 __all__ = ["BadFilter", "filtered"]
 
@@ -23,6 +23,8 @@ _COMPARE: Final[Mapping[str, Callable[[datetime, datetime], bool]]] = {
 _TIMES: Final = ("value_date", "accounting_date", "created_at", "collected_at")
 _TEXTS: Final = ("account", "type", "status")
 
+_Test = Callable[[StoredMovement], bool]
+
 
 class BadFilter(ValueError):
     """A filter whose value cannot be read; `field` is its name."""
@@ -33,74 +35,72 @@ class BadFilter(ValueError):
 
 
 def filtered(
-    seen: Sequence[Sighting], query: Mapping[str, str], ids: BelvoIds, linked_at: datetime
-) -> list[Sighting]:
-    """The sightings that pass every filter of the query.
+    stored: Sequence[StoredMovement], query: Mapping[str, str], ids: BelvoIds
+) -> list[StoredMovement]:
+    """The rows that pass every filter of the query.
 
     Raises:
         BadFilter: a value that is no date, or a range that is no pair.
 
     """
-    tests: list[Callable[[Sighting], bool]] = []
+    tests: list[_Test] = []
     for name, value in query.items():
         field, _, how = name.partition("__")
         if field in _TIMES:
-            tests.append(_time_test(name, field, how, value, linked_at))
+            tests.append(_time_test(name, field, how, value))
         elif field in _TEXTS and how in ("", "in"):
             wanted = frozenset(value.split(",") if how else (value,))
             tests.append(_text_test(field, wanted, ids))
-    return [sighting for sighting in seen if all(test(sighting) for test in tests)]
+    return [row for row in stored if all(test(row) for test in tests)]
 
 
-def _text_test(field: str, wanted: frozenset[str], ids: BelvoIds) -> Callable[[Sighting], bool]:
-    def test(sighting: Sighting) -> bool:
+def _text_test(field: str, wanted: frozenset[str], ids: BelvoIds) -> _Test:
+    def test(row: StoredMovement) -> bool:
+        movement = row.sighting.movement
         match field:
             case "account":
-                return ids.account(sighting.movement.account) in wanted
+                return ids.account(movement.account) in wanted
             case "type":
-                return ("INFLOW" if sighting.movement.amount > 0 else "OUTFLOW") in wanted
+                return ("INFLOW" if movement.amount > 0 else "OUTFLOW") in wanted
             case _:
-                return ("PENDING" if sighting.pending else "PROCESSED") in wanted
+                return ("PENDING" if row.sighting.pending else "PROCESSED") in wanted
 
     return test
 
 
-def _time_test(
-    name: str, field: str, how: str, value: str, linked_at: datetime
-) -> Callable[[Sighting], bool]:
+def _time_test(name: str, field: str, how: str, value: str) -> _Test:
     if how == "range":
         low, comma, high = value.partition(",")
         if not comma:
             raise BadFilter(name)
         first, last = _moment(name, low), _moment(name, high)
 
-        def between(sighting: Sighting) -> bool:
-            at = _time_of(sighting, field, linked_at)
+        def between(row: StoredMovement) -> bool:
+            at = _time_of(row, field)
             return at is not None and first <= at <= last
 
         return between
     compare = _COMPARE.get(how)
     if compare is None:
-        return lambda _sighting: True
+        return lambda _row: True
     bound = _moment(name, value)
 
-    def compares(sighting: Sighting) -> bool:
-        at = _time_of(sighting, field, linked_at)
+    def compares(row: StoredMovement) -> bool:
+        at = _time_of(row, field)
         return at is not None and compare(at, bound)
 
     return compares
 
 
-def _time_of(sighting: Sighting, field: str, linked_at: datetime) -> datetime | None:
+def _time_of(row: StoredMovement, field: str) -> datetime | None:
     match field:
         case "value_date":
-            return datetime.combine(sighting.movement.authorized_on, time.min, UTC)
+            return datetime.combine(row.sighting.movement.authorized_on, time.min, UTC)
         case "accounting_date":
-            if sighting.pending:
-                return None
-            return datetime.combine(sighting.movement.settles_on, time.min, UTC)
+            booked = booked_at(row.sighting)
+            return None if booked is None else datetime.combine(booked, time.min, UTC)
         case _:
-            return written_at(sighting, linked_at)
+            return row.written_at
 
 
 def _moment(name: str, text: str) -> datetime:

@@ -5,12 +5,13 @@ Source: Belvo's OpenAPI 1.35.0 (Account, Transaction, Link, Institution).
 
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
 from hashlib import sha256
 from typing import Final
 
 from .accounts import AccountKind, BankAccount
 from .banks import BANKS, Bank
+from .belvo_store import StoredMovement
 from .connections import Connection
 from .identifiers import digest, uuid_text
 from .merchants import Category
@@ -21,10 +22,11 @@ from .world import Balances, Sighting
 __all__ = [
     "BelvoIds",
     "account_json",
+    "balance_json",
+    "booked_at",
     "institution_json",
     "link_json",
     "transaction_json",
-    "written_at",
 ]
 
 _CATEGORIES: Final = {
@@ -48,6 +50,7 @@ _MOVEMENT_CATEGORIES: Final = {
     Category.TRANSFER: ("Transfers", None),
     Category.INTEREST: ("Income & Payments", "Interest"),
 }
+_WEIGHTS: Final = (3, 7, 1, 3, 7, 1, 3, 7, 1, 3, 7, 1, 3, 7, 1, 3, 7)
 _CREATOR: Final = uuid_text("belvo", "creator")
 
 
@@ -62,25 +65,31 @@ class BelvoIds:
         """An account's id."""
         return uuid_text(self.seed, self.link_id, "account", kind.value)
 
-    def transaction(self, movement: Movement) -> str:
+    def transaction(self, movement: Movement, generation: str = "") -> str:
         """A transaction's id, the same while pending and once processed."""
-        return uuid_text(self.seed, self.link_id, movement.key)
+        return uuid_text(self.seed, self.link_id, movement.key, *filter(None, (generation,)))
+
+    def balance(self, kind: AccountKind, day: date) -> str:
+        """A balance's id."""
+        return uuid_text(self.seed, self.link_id, "balance", kind.value, day)
 
 
-def link_json(link: Connection, status: str, accessed_at: datetime) -> JsonObject:
+def link_json(
+    link: Connection, status: str, accessed_at: datetime | None, refresh_rate: str | None
+) -> JsonObject:
     """A Link."""
     user_hash = sha256(f"{link.bank_key}:{link.user}".encode()).digest()
     return {
         "id": link.connection_id,
         "institution": BANKS[link.bank_key].id_at("belvo"),
         "access_mode": link.attributes.get("access_mode", "recurrent"),
-        "last_accessed_at": instant(accessed_at),
+        "last_accessed_at": None if accessed_at is None else instant(accessed_at),
         "created_at": instant(link.linked_at),
         "external_id": link.attributes.get("external_id") or None,
         "institution_user_id": urlsafe_b64encode(user_hash).decode(),
         "status": status,
         "created_by": _CREATOR,
-        "refresh_rate": link.attributes.get("refresh_rate", "7d"),
+        "refresh_rate": refresh_rate,
     }
 
 
@@ -167,33 +176,55 @@ def account_json(
         }
     elif bank.region == "MX":
         row["public_identification_name"] = "CLABE"
-        row["public_identification_value"] = f"01218000{account.number:0>10}"[:18]
+        row["public_identification_value"] = clabe(account.number)
     return row
 
 
-def written_at(sighting: Sighting, linked_at: datetime) -> datetime:
-    """When a row was last written: when the bank changed it, or when the login was linked."""
-    return max(datetime.combine(sighting.changed_on, time.min, UTC), linked_at)
+def clabe(number: str) -> str:
+    """The CLABE of an account in Mexico City: bank, place, account number and a check digit."""
+    body = f"012180{number[-11:]:0>11}"
+    check = -sum(int(digit) * weight % 10 for digit, weight in zip(body, _WEIGHTS, strict=True))
+    return f"{body}{check % 10}"
+
+
+def balance_json(
+    ids: BelvoIds, account: BankAccount, balances: Balances, shown: JsonObject, day: date
+) -> JsonObject:
+    """A Balance: what was there at the end of a day."""
+    return {
+        "id": ids.balance(account.kind, day),
+        "account": shown,
+        "value_date": day.isoformat(),
+        "balance": balances.current,
+        "current_balance": balances.current,
+        "statement": None,
+        "collected_at": shown["collected_at"],
+    }
+
+
+def booked_at(sighting: Sighting) -> datetime | None:
+    """When the bank booked a movement; None while it is pending."""
+    if sighting.pending:
+        return None
+    return datetime.combine(sighting.movement.settles_on, time(12), UTC)
 
 
 def transaction_json(
-    ids: BelvoIds, sighting: Sighting, account: JsonObject, link: Connection
+    ids: BelvoIds, row: StoredMovement, account: JsonObject, link: Connection
 ) -> JsonObject:
     """A Transaction; one that is pending has no accounting date yet."""
-    movement = sighting.movement
+    sighting, movement = row.sighting, row.sighting.movement
     category, subcategory = _MOVEMENT_CATEGORIES[movement.category]
-    at = instant(written_at(sighting, link.linked_at))
+    booked, at = booked_at(sighting), instant(row.written_at)
     is_card = movement.account is AccountKind.CREDIT_CARD
     return {
-        "id": ids.transaction(movement),
+        "id": ids.transaction(movement, row.generation),
         "internal_identification": digest(link.user, link.bank_key, movement.key).hex(),
         "account": account,
         "collected_at": at,
         "created_at": at,
         "value_date": movement.authorized_on.isoformat(),
-        "accounting_date": (
-            None if sighting.pending else f"{movement.settles_on.isoformat()}T12:00:00.000Z"
-        ),
+        "accounting_date": None if booked is None else instant(booked),
         "amount": abs(movement.amount),
         "balance": None,
         "currency": account["currency"],

@@ -74,6 +74,14 @@ class CallBook:
         if operation is not None:
             self._book(provider, attempt_id, attempt, operation)
 
+    def record_apart(self, provider: str, attempt_id: str | None, operation: str) -> None:
+        """Book a call that counts by itself, whatever attempt it serves (a token's renewal)."""
+        tally = self._tally(provider, operation)
+        tally.count += 1
+        tally.http_calls += 1
+        if attempt_id:
+            tally.attempt_ids.append(attempt_id)
+
     def snapshot(self) -> list[dict[str, object]]:
         """All counts in wire form, ordered by provider and operation."""
         shown = {

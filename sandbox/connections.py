@@ -93,9 +93,12 @@ class Connections:
         """The connection that this secret opens, removed ones included."""
         return self._by_secret.get((provider, str(secret)))
 
-    def of_owner(self, provider: str, owner: str) -> list[Connection]:
-        """The living connections of one end user, oldest first."""
-        return [c for c in self._by_owner.get((provider, owner), ()) if not c.removed]
+    def of_owner(
+        self, provider: str, owner: str, *, with_removed: bool = False
+    ) -> list[Connection]:
+        """The connections of one end user, oldest first; the living ones unless told otherwise."""
+        mine = self._by_owner.get((provider, owner), ())
+        return [c for c in mine if with_removed or not c.removed]
 
     def of(self, provider: str) -> list[Connection]:
         """The living connections at one vendor, oldest first."""
@@ -110,11 +113,19 @@ class Connections:
         self._index(connection)
         self._note("connection", connection)
 
+    def replace_secret(self, connection: Connection, secret: str) -> None:
+        """Give a connection another secret; the old one opens nothing any more."""
+        self._by_secret.pop((connection.provider, connection.secret), None)
+        connection.secret = secret
+        self.save(connection)
+
     def end_user(self, provider: str, identifier: str, *, own_ids: bool = True) -> EndUser | None:
         """The living end user with this guid or, with `own_ids`, this id of the client's."""
         found = self._end_users.get((provider, identifier))
         if found is None and own_ids:
             found = self._end_user_by_own_id.get((provider, identifier))
+            if found is not None and found.own_id != identifier:
+                return None
         return None if found is None or found.removed else found
 
     def end_users(self, provider: str) -> list[EndUser]:
@@ -186,6 +197,8 @@ class Connections:
             linked_at=datetime.fromisoformat(text("linked_at")),
             secret=text("secret"),
         )
+        self._by_secret.pop((connection.provider, connection.secret), None)
+        connection.secret = text("secret")
         connection.broken = text("broken")
         connection.removed = row.get("removed") is True
         connection.awaits_exchange = row.get("awaits_exchange") is True

@@ -1,5 +1,6 @@
-"""The sandbox's own endpoints below `/_control/`: play the widget, set faults, read the counts."""
+"""The sandbox's own endpoints below `/_control/`: play the widget, set faults, read what happened."""
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final
@@ -9,14 +10,15 @@ from aiohttp import web
 
 from .banks import BANKS, Bank
 from .calls import CallBook
-from .connections import LinkSession, LinkSessions
+from .connections import LinkSession
 from .faults import BadFault, FaultBook, parse_faults
-from .vendor import Vendor
+from .vendor import Shared, Vendor
 from .wire import dumps
 
 __all__ = ["Control"]
 
 _NAMES: Final = ("linkToken", "linkUrl", "linkSessionId")
+_OUR_SESSION: Final = re.compile(r"ls_[0-9a-f]{32}")
 
 
 class _Wrong(Exception):
@@ -36,13 +38,14 @@ class Control:
     def __init__(
         self,
         vendors: Mapping[str, Vendor],
-        sessions: LinkSessions,
+        shared: Shared,
         faults: FaultBook,
         calls: CallBook,
         clock: Callable[[], datetime],
     ) -> None:
         self._vendors = vendors
-        self._sessions = sessions
+        self._sessions = shared.sessions
+        self._webhooks = shared.webhooks
         self._faults = faults
         self._calls = calls
         self._clock = clock
@@ -59,6 +62,8 @@ class Control:
             web.delete("/_control/faults", self._delete_faults),
             web.get("/_control/calls", self._get_calls),
             web.delete("/_control/calls", self._delete_calls),
+            web.get("/_control/webhooks", self._get_webhooks),
+            web.delete("/_control/webhooks", self._delete_webhooks),
         ]
 
     async def _complete(self, request: web.Request) -> web.Response:
@@ -68,7 +73,7 @@ class Control:
             return wrong.answer()
         return _json(200, {"temporaryToken": token})
 
-    def _play(self, body: object) -> str:
+    def _play(self, body: object) -> str | Mapping[str, str]:
         session, named, said = self._asked(body)
         now = self._clock()
         if now >= session.expires_at or (session.single_use and session.completed):
@@ -102,7 +107,25 @@ class Control:
             session = self._sessions.find(said[name])
             if session is not None:
                 return session, said[name], said
+        unheard = self._unheard(said) if "linkSessionId" in said else None
+        if unheard is not None:
+            return unheard, said["linkSessionId"], said
         raise _Wrong(404, given[0], "no such link session")
+
+    def _unheard(self, said: Mapping[str, str]) -> LinkSession | None:
+        """The session of a vendor that is sent nothing when a link session is made.
+
+        The named bank tells that it is one; where none is named, the id's own form has to do.
+        """
+        named = said.get("institutionId")
+        bank = BANKS.get(named or "")
+        ours = named is None and _OUR_SESSION.fullmatch(said["linkSessionId"])
+        for vendor in self._vendors.values():
+            session = vendor.unheard_session(said["linkSessionId"], self._clock())
+            serves = ours if bank is None else bank.id_at(vendor.name)
+            if session is not None and serves:
+                return session
+        return None
 
     def _bank(self, session: LinkSession, asked: object, name: str) -> Bank | None:
         if isinstance(asked, str):
@@ -134,6 +157,13 @@ class Control:
 
     async def _delete_calls(self, _request: web.Request) -> web.Response:
         self._calls.clear()
+        return web.Response(status=204)
+
+    async def _get_webhooks(self, _request: web.Request) -> web.Response:
+        return _json(200, {"webhooks": self._webhooks.snapshot()})
+
+    async def _delete_webhooks(self, _request: web.Request) -> web.Response:
+        self._webhooks.clear()
         return web.Response(status=204)
 
 

@@ -18,7 +18,7 @@ from .banks import Bank
 from .calls import CallBook
 from .connections import Connection
 from .faults import FaultBook, FaultKind, Interference
-from .vendor import EXCHANGE, Route, Vendor
+from .vendor import AUTH, EXCHANGE, Route, Vendor
 from .wire import Answer, Call, Refusal, dumps
 
 __all__ = ["Gateway"]
@@ -26,7 +26,7 @@ __all__ = ["Gateway"]
 Endpoint = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _OPERATIONS: Final = frozenset(
-    {"createLink", "exchangeToken", "getAccounts", "syncTransactions", "auth"}
+    {"createLink", "exchangeToken", "getAccounts", "syncTransactions", AUTH}
 )
 _SHOWN_IN_DATA: Final = frozenset(
     {
@@ -117,6 +117,7 @@ class Gateway:
             raw=await request.read(),
             now=self._clock(),
             request_id=uuid4().hex,
+            target=request.raw_path.removeprefix(prefix),
         )
 
     def _judge(self, vendor: Vendor, route: Route, call: Call) -> Interference:
@@ -130,6 +131,12 @@ class Gateway:
         connection = vendor.connection_of(call)
         named = call.headers.get("x-attempt-operation")
         known = named if named in _OPERATIONS else None
+        if route.operations == (AUTH,):
+            # A renewal of a token: a call of the attempt that needs it, with faults of its own.
+            self._calls.record_apart(vendor.name, attempt_id, AUTH)
+            if attempt_id and known is not None:
+                self._calls.record(vendor.name, attempt_id, known, guess=known)
+            return self._decide(vendor, route.operations, None)
         told = known or self._calls.operation_of(vendor.name, attempt_id)
         if told is None and len(route.operations) == 1 and route.operations[0] in _OPERATIONS:
             told = route.operations[0]
@@ -236,4 +243,6 @@ def _response(answer: Answer, call: Call) -> web.Response:
     if answer.payload is None:
         return web.Response(status=answer.status, headers=headers)
     headers["Content-Type"] = answer.content_type
-    return web.Response(status=answer.status, body=dumps(answer.payload), headers=headers)
+    plain = answer.payload if isinstance(answer.payload, bytes) else None
+    body = dumps(answer.payload) if plain is None else plain
+    return web.Response(status=answer.status, body=body, headers=headers)

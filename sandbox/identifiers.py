@@ -3,7 +3,7 @@
 from hashlib import blake2b
 from typing import Final
 
-__all__ = ["base62", "digest", "guid", "hex_id", "uuid_text"]
+__all__ = ["base62", "digest", "guid", "hex_id", "number", "uuid_text"]
 
 _ALPHABET: Final = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _LETTER_OF_BYTE: Final = bytes(_ALPHABET[byte % len(_ALPHABET)] for byte in range(256))
@@ -34,3 +34,9 @@ def guid(prefix: str, *parts: object) -> str:
 def hex_id(*parts: object) -> str:
     """32 hexadecimal digits, as Belvo's request ids are."""
     return digest(*parts).hex()
+
+
+def number(*parts: object, digits: int = 10) -> int:
+    """A whole number of that many digits (at most 18), as Finicity's ids are."""
+    least: int = 10 ** (digits - 1)
+    return least + int.from_bytes(digest(*parts, size=8)) % (9 * least)

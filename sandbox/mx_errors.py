@@ -1,33 +1,57 @@
-"""MX's error bodies, its versions and its page rules.
+"""MX's error bodies, its versions, and every error that a fault can ask for.
 
 Source: docs.mx.com, overview of errors; MX's OpenAPI v20250224 and v20111101.
 """
 
-from collections.abc import Sequence
-from datetime import UTC, date, datetime
-from typing import Final, Literal, TypeVar
+from typing import Final
 
 from .basic_auth import has_basic
 from .faults import FaultKind
-from .wire import Answer, Call, JsonObject, Refusal
+from .mx_jobs import STATUSES
+from .wire import Answer, Call, Refusal
 
 __all__ = [
+    "ERROR_CODES",
+    "bad_request",
     "check_access",
+    "content_type",
     "error",
+    "error_answer",
     "fault_refusal",
     "is_legacy",
-    "moment",
     "not_found",
-    "page_of",
 ]
 
 _CLIENT_ID: Final = "sandbox_client"
 _API_KEY: Final = "sandbox_key"
 _VERSION: Final = "v20250224"
 _LEGACY_TYPE: Final = "application/vnd.mx.api.v1+json"
-_DEFAULT_PER_PAGE: Final = 25
 
-T = TypeVar("T")
+_INSTITUTION_ERRORS: Final = {
+    "institution_maintenance_error": "The institution is being maintained.",
+    "institution_unavailable_error": "This institution is not available at the moment.",
+    "institution_prevented_error": "Connections to this institution are prevented.",
+    "institution_prevent_new_error": "New connections to this institution are prevented.",
+    "institution_prevent_verification_error": "Verification is prevented at this institution.",
+}
+_HTTP_ERRORS: Final = {
+    "HTTP_400": "A parameter is missing or not valid.",
+    "HTTP_401": "Invalid credentials.",
+    "HTTP_403": "The address is not known, or the feature is not available.",
+    "HTTP_404": "Not found.",
+    "HTTP_405": "A constraint of the endpoint is not met.",
+    "HTTP_406": "The version is not supported.",
+    "HTTP_409": "Another job of this member is running.",
+    "HTTP_422": "The data cannot be processed.",
+    "HTTP_429": "Too many requests.",
+    "HTTP_500": "Something went wrong.",
+    "HTTP_502": "Something went wrong.",
+    "HTTP_503": "The platform is being updated.",
+    "HTTP_504": "Something went wrong.",
+}
+
+ERROR_CODES: Final = frozenset({*_INSTITUTION_ERRORS, *_HTTP_ERRORS, *STATUSES})
+"""Error types, bare HTTP statuses, and the statuses of a member, which show in its data."""
 
 
 def is_legacy(call: Call) -> bool:
@@ -40,10 +64,24 @@ def content_type(call: Call) -> str:
     return _LEGACY_TYPE if is_legacy(call) else "application/json"
 
 
-def error(call: Call, status: int, kind: str, message: str) -> Answer:
+def error(call: Call, status: int, kind: str | None, message: str) -> Answer:
     """An error answer in MX's form."""
     body = {"error": {"message": message, "status": str(status), "type": kind}}
     return Answer(status, body, content_type=content_type(call))
+
+
+def error_answer(code: str, call: Call) -> Answer | None:
+    """The error of that code; None where it is a member's status, which shows in the data."""
+    if code in _INSTITUTION_ERRORS:
+        return error(call, 400, code, _INSTITUTION_ERRORS[code])
+    if code in _HTTP_ERRORS:
+        return error(call, int(code.removeprefix("HTTP_")), None, _HTTP_ERRORS[code])
+    return None
+
+
+def bad_request(call: Call, message: str) -> Refusal:
+    """The refusal of a request that lacks something or has it in a wrong form."""
+    return Refusal(error(call, 400, "bad_request", message))
 
 
 def not_found(call: Call, what: str) -> Refusal:
@@ -80,59 +118,8 @@ def check_access(call: Call) -> None:
         raise Refusal(error(call, 401, "unauthorized", "Invalid credentials."))
     version, accept = call.headers.get("accept-version"), call.headers.get("accept", "*/*")
     takes_json = "application/json" in accept or "*/*" in accept
+    if call.method == "DELETE" and version is None and accept == "*/*":
+        # MX's own client names no version where no body comes back.
+        return
     if not is_legacy(call) and (version != _VERSION or not takes_json):
         raise Refusal(error(call, 406, "not_acceptable", "The version is not supported."))
-
-
-def page_of(
-    call: Call, rows: Sequence[T], kind: FaultKind | None
-) -> tuple[Sequence[T], JsonObject]:
-    """One page of a listing and its `pagination`.
-
-    A size above 1000 silently becomes 25. Under the truncated fault the last pages are missing
-    from `total_pages` though `total_entries` counts them; under the frozen one every page is the
-    first and there is always one more.
-    """
-    size = _natural(call.query.get("records_per_page"), _DEFAULT_PER_PAGE)
-    if not 10 <= size <= 1000:
-        size = _DEFAULT_PER_PAGE
-    shown = rows
-    if kind is FaultKind.EMPTY:
-        rows = shown = rows[:0]
-    elif kind is FaultKind.TRUNCATED:
-        shown = rows[: len(rows) // 2]
-    page = _natural(call.query.get("page"), 1)
-    pages = max(1, -(-len(shown) // size))
-    entries = len(rows)
-    if kind is FaultKind.FROZEN:
-        page, pages, entries = 1, pages + 1, pages * size + 1
-    return shown[(page - 1) * size : page * size], {
-        "current_page": page,
-        "per_page": size,
-        "total_entries": entries,
-        "total_pages": pages,
-    }
-
-
-def _natural(text: str | None, default: int) -> int:
-    return int(text) if text and text.isdecimal() and int(text) > 0 else default
-
-
-def moment(call: Call, name: str, form: Literal["iso", "unix", "both"]) -> date | None:
-    """A date of the query, in whichever form the sandbox is set to take.
-
-    Raises:
-        Refusal: it is there in another form.
-
-    """
-    value = call.query.get(name)
-    if value is None:
-        return None
-    if value.isdecimal() and form in ("unix", "both") and len(value) <= 11:
-        return datetime.fromtimestamp(int(value), UTC).date()
-    if form in ("iso", "both"):
-        try:
-            return date.fromisoformat(value)
-        except ValueError:
-            pass
-    raise Refusal(error(call, 400, "bad_request", f"{name} is not a valid date"))

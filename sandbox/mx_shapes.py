@@ -1,6 +1,6 @@
 """The world in MX's shapes: unsigned amounts with a direction, guids with a prefix of their kind.
 
-Source: MX's OpenAPI v20250224 and v20111101 (AccountResponse, TransactionResponse, MemberResponse).
+Source: MX's OpenAPI v20250224 and v20111101 (AccountResponse, TransactionResponse).
 """
 
 from dataclasses import dataclass
@@ -8,25 +8,15 @@ from datetime import UTC, datetime, time
 from typing import Final
 
 from .accounts import AccountKind, BankAccount
-from .banks import BANKS, Bank
-from .connections import Connection, EndUser
 from .identifiers import guid
 from .merchants import Category
 from .movements import Movement
+from .mx_book import MemberView
+from .options import SandboxOptions
 from .wire import JsonObject, rfc3339
 from .world import Balances, Sighting
 
-__all__ = [
-    "MxIds",
-    "account_json",
-    "institution_guid",
-    "institution_json",
-    "member_json",
-    "member_status_json",
-    "transaction_json",
-    "user_json",
-    "written_at",
-]
+__all__ = ["MxIds", "account_json", "category_guids", "transaction_json", "written_at"]
 
 _TYPES: Final = {
     AccountKind.CHECKING: ("CHECKING", None),
@@ -49,193 +39,115 @@ _CATEGORIES: Final = {
     Category.TRANSFER: ("Transfer", "Transfer"),
     Category.INTEREST: ("Interest Income", "Income"),
 }
-_PRODUCTS: Final = (
-    "account_verification",
-    "identity_verification",
-    "transactions",
-    "transaction_history",
+_BY_FEED: Final = 1
+_SET_BY: Final = (
+    "account_number",
+    "available_balance",
+    "available_credit",
+    "balance",
+    "credit_limit",
+    "currency_code",
+    "name",
+    "type",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class MxIds:
-    """Guids inside one member."""
+    """Guids inside one member. `keeps`: a transaction keeps its guid when it is posted."""
 
     seed: int
     member_guid: str
+    keeps: bool
+
+    @classmethod
+    def of(cls, seed: int, view: MemberView, options: SandboxOptions) -> "MxIds":
+        """Those of a member."""
+        return cls(seed, view.member.connection_id, options.mx_pending_guid == "kept")
 
     def account(self, kind: AccountKind) -> str:
         """An account's guid."""
         return guid("ACT", self.seed, self.member_guid, kind.value)
 
     def transaction(self, movement: Movement, *, pending: bool) -> str:
-        """A transaction's guid: the pending record is deleted and a posted one made anew."""
-        state = "pending" if pending else "posted"
+        """A transaction's guid: mostly the pending record is deleted and a posted one made anew."""
+        state = "pending" if pending and not self.keeps else "posted"
         return guid("TRN", self.seed, self.member_guid, movement.key, state)
 
 
-def institution_guid(bank: Bank) -> str:
-    """A bank's guid at MX."""
-    return guid("INS", bank.id_at("mx"))
-
-
-def institution_json(bank: Bank, *, legacy: bool) -> JsonObject:
-    """An institution; v20111101 tells products by flags, v20250224 by a list."""
-    row: JsonObject = {
-        "code": bank.id_at("mx"),
-        "forgot_password_url": None,
-        "forgot_username_url": None,
-        "instructional_text": None,
-        "instructional_text_steps": None,
-        "is_disabled_by_client": False,
-        "iso_country_code": bank.region,
-        "medium_logo_url": None,
-        "name": bank.name,
-        "small_logo_url": None,
-        "supports_oauth": False,
-        "supports_tax_document": False,
-        "trouble_signing_in_url": None,
-        "url": None,
-    }
-    if legacy:
-        return row | {
-            "supports_account_identification": True,
-            "supports_account_statement": False,
-            "supports_account_verification": True,
-            "supports_transaction_history": True,
-        }
-    return row | {
-        "created_at": "2020-01-01T00:00:00Z",
-        "guid": institution_guid(bank),
-        "is_hidden": False,
-        "supported_products": list(_PRODUCTS),
-    }
-
-
-def user_json(end_user: EndUser) -> JsonObject:
-    """A user."""
-    row: JsonObject = {
-        "guid": end_user.guid,
-        "id": end_user.own_id or None,
-        "is_disabled": end_user.attributes.get("is_disabled") == "yes",
-        "metadata": end_user.attributes.get("metadata"),
-    }
-    if "email" in end_user.attributes:
-        row["email"] = end_user.attributes["email"]
-    return row
-
-
-def member_json(
-    member: Connection, bank: Bank, end_user: EndUser, status: str, aggregated_at: datetime
-) -> JsonObject:
-    """A member: a user's login at one bank."""
-    needs_user = status != "CONNECTED"
-    return {
-        "aggregated_at": rfc3339(aggregated_at),
-        "background_aggregation_is_disabled": False,
-        "connection_status": status,
-        "connection_status_message": (
-            "The credentials entered do not match your credentials at this institution."
-            if needs_user
-            else f"Connected to {bank.name}"
-        ),
-        "guid": member.connection_id,
-        "id": None,
-        "institution_code": bank.id_at("mx"),
-        "institution_guid": institution_guid(bank),
-        "is_being_aggregated": False,
-        "is_managed_by_user": True,
-        "is_manual": False,
-        "is_oauth": False,
-        "metadata": None,
-        "most_recent_job_detail_code": None,
-        "most_recent_job_detail_text": None,
-        "name": bank.name,
-        "needs_updated_credentials": needs_user,
-        "oauth_window_uri": None,
-        "successfully_aggregated_at": rfc3339(aggregated_at),
-        "use_cases": ["PFM"],
-        "user_guid": end_user.guid,
-        "user_id": end_user.own_id or None,
-    }
-
-
-def member_status_json(member: Connection, status: str, aggregated_at: datetime) -> JsonObject:
-    """What polling a member's status shows."""
-    return {
-        "aggregated_at": rfc3339(aggregated_at),
-        "challenges": [],
-        "connection_status": status,
-        "guid": member.connection_id,
-        "has_processed_account_numbers": True,
-        "has_processed_accounts": True,
-        "has_processed_transactions": True,
-        "is_authenticated": status == "CONNECTED",
-        "is_being_aggregated": False,
-        "successfully_aggregated_at": rfc3339(aggregated_at),
-    }
+def category_guids(category: Category) -> tuple[str, str]:
+    """The guids of a category and of the one above it."""
+    name, above = _CATEGORIES[category]
+    return guid("CAT", name), guid("CAT", "top", above)
 
 
 def account_json(
-    ids: MxIds,
-    account: BankAccount,
-    balances: Balances,
-    member: Connection,
-    updated_at: datetime,
+    ids: MxIds, account: BankAccount, balances: Balances, view: MemberView, *, legacy: bool
 ) -> JsonObject:
     """An account; a debt's balance is a positive number, what is owed."""
     kind, subtype = _TYPES[account.kind]
     is_card = account.kind is AccountKind.CREDIT_CARD
-    return {
+    linked_at, refreshed_at = view.member.linked_at, view.shown.refreshed_at
+    row: JsonObject = {
         "account_number": f"XXXX{account.mask}",
         "available_balance": None if account.kind.is_debt else balances.available,
         "available_credit": balances.available if is_card else None,
         "balance": balances.current,
-        "created_at": rfc3339(member.linked_at),
+        "created_at": rfc3339(linked_at),
         "credit_limit": balances.limit,
         "currency_code": account.currency,
         "guid": ids.account(account.kind),
         "id": None,
-        "imported_at": rfc3339(member.linked_at),
-        "institution_code": BANKS[member.bank_key].id_at("mx"),
+        "imported_at": refreshed_at and rfc3339(refreshed_at),
+        "institution_code": view.bank.id_at("mx"),
         "is_closed": False,
         "is_hidden": False,
         "is_manual": False,
-        "member_guid": member.connection_id,
-        "member_id": None,
+        "member_guid": view.member.connection_id,
+        "member_id": view.member.attributes.get("id"),
         "member_is_managed_by_user": True,
         "name": account.name,
         "nickname": None,
         "routing_number": None,
         "subtype": subtype,
         "type": kind,
-        "updated_at": rfc3339(updated_at),
-        "user_guid": member.owner,
+        "updated_at": refreshed_at and rfc3339(refreshed_at),
+        "user_guid": view.member.owner,
+        "user_id": view.user.own_id or None,
     }
+    if legacy:
+        row |= {f"{name}_set_by": _BY_FEED for name in _SET_BY}
+        fed = ("account_number", "available_balance", "balance", "credit_limit")
+        row |= {f"feed_{name}": row[name] for name in (*fed, "currency_code", "name")}
+    return row
 
 
-def written_at(sighting: Sighting, linked_at: datetime) -> datetime:
-    """When a record came to be as it is: when the bank changed it, or when it was linked."""
-    return max(datetime.combine(sighting.changed_on, time.min, UTC), linked_at)
+def written_at(sighting: Sighting, view: MemberView) -> datetime:
+    """When a record came to be as it is: when MX first gathered what the bank had changed.
+
+    Of what MX gathered long ago, when the bank changed it.
+    """
+    changed_at = datetime.combine(sighting.changed_on, time.min, UTC)
+    return view.life.first_seen(sighting.changed_on) or max(changed_at, view.member.linked_at)
 
 
 def transaction_json(
-    ids: MxIds, sighting: Sighting, member: Connection, currency: str
+    ids: MxIds, sighting: Sighting, view: MemberView, *, signed: bool
 ) -> JsonObject:
     """A transaction. Nothing in a posted one points back at the pending one it came from."""
     movement = sighting.movement
     category, top_level = _CATEGORIES[movement.category]
     incoming = movement.amount > 0
-    at = rfc3339(written_at(sighting, member.linked_at))
+    at = rfc3339(written_at(sighting, view))
     return {
         "account_guid": ids.account(movement.account),
         "account_id": None,
-        "amount": abs(movement.amount),
+        "amount": movement.amount if signed else abs(movement.amount),
         "category": category,
-        "category_guid": guid("CAT", category),
+        "category_guid": category_guids(movement.category)[0],
         "check_number_string": None,
         "created_at": at,
-        "currency_code": currency,
+        "currency_code": view.bank.currency,
         "date": movement.authorized_on.isoformat(),
         "description": movement.merchant or movement.description.capitalize(),
         "extended_transaction_type": None,
@@ -247,6 +159,7 @@ def transaction_json(
         "is_fee": False,
         "is_income": movement.category in (Category.SALARY, Category.INTEREST),
         "is_international": False,
+        "is_manual": False,
         "is_overdraft_fee": False,
         "is_payroll_advance": False,
         "is_recurring": None,
@@ -255,7 +168,7 @@ def transaction_json(
         "localized_description": None,
         "localized_memo": None,
         "longitude": None,
-        "member_guid": member.connection_id,
+        "member_guid": view.member.connection_id,
         "member_is_managed_by_user": True,
         "memo": None,
         "merchant_category_code": None,
@@ -269,5 +182,6 @@ def transaction_json(
         "transacted_at": f"{movement.authorized_on.isoformat()}T12:00:00Z",
         "type": "CREDIT" if incoming else "DEBIT",
         "updated_at": at,
-        "user_guid": member.owner,
+        "user_guid": view.member.owner,
+        "user_id": view.user.own_id or None,
     }

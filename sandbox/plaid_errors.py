@@ -1,190 +1,141 @@
-"""Plaid's error bodies and the checks of its request bodies.
+"""Plaid's error bodies, and every code of its error pages that concerns linking and reading.
 
 Source: Plaid's OpenAPI 2020-09-14 (PlaidError) and its error pages. Nearly every error is a 400;
 `error_type` and `error_code` say what it is.
 """
 
-from collections.abc import Collection
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 from .faults import FaultKind
 from .wire import Answer, Call, JsonObject, Refusal
 
-__all__ = ["body_fields", "check_keys", "error", "fault_refusal", "integer", "refuse", "text"]
+__all__ = [
+    "CLIENT_ID",
+    "ERROR_CODES",
+    "MUTATION",
+    "NOT_READY",
+    "SECRET",
+    "error",
+    "error_object",
+    "fault_refusal",
+    "refuse",
+    "shows_on_the_item",
+]
 
 CLIENT_ID: Final = "sandbox_client"
 SECRET: Final = "sandbox_secret"
+MUTATION: Final = "TRANSACTIONS_SYNC_MUTATION_DURING_PAGINATION"
+NOT_READY: Final = "PRODUCT_NOT_READY"
 
-_LIMIT_CODES: Final = {
-    "/accounts/get": "ACCOUNTS_LIMIT",
-    "/accounts/balance/get": "BALANCE_LIMIT",
-    "/item/get": "ITEM_GET_LIMIT",
-    "/transactions/sync": "TRANSACTIONS_SYNC_LIMIT",
-    "/transactions/get": "TRANSACTIONS_LIMIT",
-    "/transactions/refresh": "TRANSACTIONS_REFRESH_LIMIT",
-    "/institutions/get_by_id": "INSTITUTIONS_GET_BY_ID_LIMIT",
+_CODES: Final = {
+    "ITEM_ERROR": """
+        ITEM_LOGIN_REQUIRED ITEM_LOCKED PASSWORD_RESET_REQUIRED USER_SETUP_REQUIRED
+        INVALID_UPDATED_USERNAME INVALID_CREDENTIALS INVALID_MFA INVALID_OTP INVALID_PHONE_NUMBER
+        INVALID_SEND_METHOD INSUFFICIENT_CREDENTIALS USER_INPUT_TIMEOUT MANUAL_VERIFICATION_REQUIRED
+        INSTANT_MATCH_FAILED ACCESS_NOT_GRANTED ITEM_NOT_FOUND ITEM_CONCURRENTLY_DELETED
+        PRODUCT_NOT_READY PRODUCT_NOT_ENABLED PRODUCTS_NOT_SUPPORTED NO_ACCOUNTS NO_AUTH_ACCOUNTS
+        NO_INVESTMENT_ACCOUNTS NO_INVESTMENT_AUTH_ACCOUNTS NO_LIABILITY_ACCOUNTS ITEM_NOT_SUPPORTED
+        MFA_NOT_SUPPORTED""",
+    "INSTITUTION_ERROR": """
+        INSTITUTION_DOWN INSTITUTION_NOT_RESPONDING INSTITUTION_NOT_AVAILABLE
+        INSTITUTION_NO_LONGER_SUPPORTED UNSUPPORTED_RESPONSE UNAUTHORIZED_INSTITUTION
+        INSTITUTION_REGISTRATION_REQUIRED INSTITUTION_NOT_ENABLED_IN_ENVIRONMENT""",
+    "INVALID_INPUT": """
+        INVALID_API_KEYS UNAUTHORIZED_ENVIRONMENT UNAUTHORIZED_ROUTE_ACCESS INVALID_PRODUCT
+        DIRECT_INTEGRATION_NOT_ENABLED INVALID_ACCESS_TOKEN INVALID_USER_TOKEN INVALID_USER_ID
+        INVALID_PROCESSOR_TOKEN USER_PERMISSION_REVOKED ADDITIONAL_CONSENT_REQUIRED
+        TOO_MANY_VERIFICATION_ATTEMPTS INVALID_PUBLIC_TOKEN INVALID_LINK_TOKEN INVALID_ACCOUNT_ID
+        INVALID_INSTITUTION INVALID_LINK_CUSTOMIZATION INVALID_WEBHOOK_VERIFICATION_KEY_ID
+        INVALID_AUDIT_COPY_TOKEN INVALID_STRIPE_ACCOUNT INVALID_USER_IDENTITY_DATA
+        INCORRECT_DEPOSIT_VERIFICATION PROFILE_ACCESS_FORBIDDEN PROFILE_AUTHENTICATION_FAILED""",
+    "INVALID_REQUEST": """
+        MISSING_FIELDS UNKNOWN_FIELDS INVALID_FIELD INVALID_CONFIGURATION INCOMPATIBLE_API_VERSION
+        INVALID_BODY INVALID_HEADERS NOT_FOUND NO_LONGER_AVAILABLE SANDBOX_ONLY
+        INVALID_ACCOUNT_NUMBER""",
+    "RATE_LIMIT_EXCEEDED": """
+        ACCOUNTS_LIMIT AUTH_LIMIT BALANCE_LIMIT IDENTITY_LIMIT ITEM_GET_LIMIT TRANSACTIONS_LIMIT
+        TRANSACTIONS_SYNC_LIMIT TRANSACTIONS_REFRESH_LIMIT INVESTMENT_HOLDINGS_GET_LIMIT
+        INVESTMENT_TRANSACTIONS_LIMIT ACCOUNTS_BALANCE_GET_LIMIT INSTITUTIONS_GET_LIMIT
+        INSTITUTIONS_GET_BY_ID_LIMIT INSTITUTION_RATE_LIMIT RATE_LIMIT CREDITS_EXHAUSTED
+        ADDITION_LIMIT TRIAL_CONNECTION_LIMIT""",
+    "API_ERROR": "INTERNAL_SERVER_ERROR PLANNED_MAINTENANCE",
+    "TRANSACTIONS_ERROR": MUTATION,
+    "OAUTH_ERROR": """
+        INCORRECT_OAUTH_NONCE INCORRECT_LINK_TOKEN OAUTH_STATE_ID_ALREADY_PROCESSED
+        OAUTH_STATE_ID_NOT_FOUND""",
+    "INVALID_RESULT": "LAST_UPDATED_DATETIME_OUT_OF_RANGE",
+    "RECAPTCHA_ERROR": "RECAPTCHA_REQUIRED RECAPTCHA_BAD",
+    "USER_ERROR": "USER_NOT_FOUND",
+    "SANDBOX_ERROR": "SANDBOX_PRODUCT_NOT_ENABLED SANDBOX_WEBHOOK_INVALID",
+}
+_STATUSES: Final = {
+    "INTERNAL_SERVER_ERROR": 500,
+    "PLANNED_MAINTENANCE": 503,
+    "API_ERROR": 500,
+    "NOT_FOUND": 404,
+    "RATE_LIMIT_EXCEEDED": 429,
+    "USER_ERROR": 403,
 }
 
+ERROR_CODES: Final[Mapping[str, str]] = MappingProxyType(
+    {code: error_type for error_type, codes in _CODES.items() for code in codes.split()}
+    # A type's own name stands for a code of that type that is newer than any client.
+    | {error_type: error_type for error_type in _CODES if error_type != "SANDBOX_ERROR"}
+)
+"""Every code by its type."""
 
-def error(  # noqa: PLR0917  the fields of Plaid's error object, in its order
-    call: Call,
-    error_type: str,
-    error_code: str,
-    message: str,
-    display: str | None = None,
-    status: int = 400,
-) -> Answer:
-    """An error answer in Plaid's form."""
-    return Answer(status, error_object(call, error_type, error_code, message, display))
+_DISPLAYED: Final = {
+    "ITEM_ERROR": "Please sign in to your bank again.",
+    "INSTITUTION_ERROR": "This bank is not responding. Please try again later.",
+}
+_ON_THE_ITEM: Final = frozenset({"ITEM_ERROR", "INSTITUTION_ERROR"})
+_CONSENT: Final = frozenset({"USER_PERMISSION_REVOKED", "ADDITIONAL_CONSENT_REQUIRED"})
+_GONE: Final = frozenset({"ITEM_NOT_FOUND", "ITEM_CONCURRENTLY_DELETED"})
 
 
-def error_object(
-    call: Call, error_type: str, error_code: str, message: str, display: str | None = None
-) -> JsonObject:
+def error(call: Call, code: str, message: str | None = None) -> Answer:
+    """An error answer in Plaid's form, with the status that goes with its code."""
+    status = _STATUSES.get(code) or _STATUSES.get(ERROR_CODES[code], 400)
+    return Answer(status, error_object(call, code, message))
+
+
+def error_object(call: Call, code: str, message: str | None = None) -> JsonObject:
     """A PlaidError, as it is answered and as it stands inside an item."""
+    error_type = ERROR_CODES[code]
     return {
         "error_type": error_type,
-        "error_code": error_code,
+        "error_code": code,
         "error_code_reason": None,
-        "error_message": message,
-        "display_message": display,
+        "error_message": message or code.replace("_", " ").lower(),
+        "display_message": _DISPLAYED.get(error_type),
         "documentation_url": "https://plaid.com/docs/errors/",
         "request_id": call.request_id,
         "suggested_action": None,
     }
 
 
-def refuse(call: Call, error_type: str, error_code: str, message: str) -> Refusal:
+def refuse(call: Call, code: str, message: str | None = None) -> Refusal:
     """An error to be raised out of a handler."""
-    return Refusal(error(call, error_type, error_code, message))
+    return Refusal(error(call, code, message))
 
 
-def login_required(call: Call) -> JsonObject:
-    """The error of an Item whose user has to sign in again."""
-    return error_object(
-        call,
-        "ITEM_ERROR",
-        "ITEM_LOGIN_REQUIRED",
-        "the login details of this item have changed and need to be given again",
-        "Your account's login details have changed. Please sign in to your bank again.",
-    )
+def shows_on_the_item(code: str) -> bool:
+    """Whether an Item that can still be asked about tells this code of itself."""
+    return code in _CONSENT or (ERROR_CODES[code] in _ON_THE_ITEM and code not in _GONE)
 
 
-def limit_refusal(call: Call) -> Answer:
-    """A 429 with the code of the endpoint's own limit."""
-    code = _LIMIT_CODES.get(call.path, "RATE_LIMIT_EXCEEDED")
-    return error(call, "RATE_LIMIT_EXCEEDED", code, "rate limit exceeded", status=429)
-
-
-_FAULTS: Final[dict[FaultKind, tuple[str, str, str, str | None, int]]] = {
-    FaultKind.DOWN: ("API_ERROR", "INTERNAL_SERVER_ERROR", "an unexpected error", None, 500),
-    FaultKind.VALIDATION: ("INVALID_REQUEST", "INVALID_FIELD", "a field is not valid", None, 400),
-    FaultKind.INSTITUTION_DOWN: (
-        "INSTITUTION_ERROR",
-        "INSTITUTION_DOWN",
-        "this institution is not responding at the moment",
-        "This bank is not responding. Please try again later.",
-        400,
-    ),
-    FaultKind.BAD_KEYS: (
-        "INVALID_INPUT",
-        "INVALID_API_KEYS",
-        "invalid client_id or secret provided",
-        None,
-        400,
-    ),
+_FAULTS: Final = {
+    FaultKind.DOWN: "INTERNAL_SERVER_ERROR",
+    FaultKind.AUTH: "ITEM_LOGIN_REQUIRED",
+    FaultKind.VALIDATION: "INVALID_FIELD",
+    FaultKind.INSTITUTION_DOWN: "INSTITUTION_DOWN",
+    FaultKind.BAD_KEYS: "INVALID_API_KEYS",
 }
 
 
 def fault_refusal(kind: FaultKind, call: Call) -> Answer | None:
-    """Plaid's own answer to each kind of trouble."""
-    if kind is FaultKind.RATE_LIMIT:
-        return limit_refusal(call)
-    if kind is FaultKind.AUTH:
-        return Answer(400, login_required(call))
-    row = _FAULTS.get(kind)
-    return None if row is None else error(call, *row)
-
-
-def check_keys(call: Call) -> None:
-    """Take the client's keys from the headers or, failing them, from the body.
-
-    Raises:
-        Refusal: they are missing or wrong.
-
-    """
-    client_id = call.headers.get("plaid-client-id") or call.body.get("client_id")
-    secret = call.headers.get("plaid-secret") or call.body.get("secret")
-    missing = [n for n, v in (("client_id", client_id), ("secret", secret)) if not v]
-    if missing:
-        raise refuse(
-            call,
-            "INVALID_REQUEST",
-            "MISSING_FIELDS",
-            f"the following required fields are missing: {', '.join(missing)}",
-        )
-    if (client_id, secret) != (CLIENT_ID, SECRET):
-        raise Refusal(error(call, *_FAULTS[FaultKind.BAD_KEYS]))
-
-
-def body_fields(call: Call, *, required: Collection[str], allowed: Collection[str] = ()) -> None:
-    """Hold a body against the fields that its endpoint knows.
-
-    Raises:
-        Refusal: not a JSON object, a required field missing, or an unknown one there.
-
-    """
-    if not call.body_is_readable:
-        raise refuse(call, "INVALID_REQUEST", "INVALID_BODY", "body could not be parsed as JSON")
-    missing = [name for name in required if call.body.get(name) in (None, "", [])]
-    if missing:
-        raise refuse(
-            call,
-            "INVALID_REQUEST",
-            "MISSING_FIELDS",
-            f"the following required fields are missing: {', '.join(missing)}",
-        )
-    known = {"client_id", "secret", *required, *allowed}
-    unknown = [name for name in call.body if name not in known]
-    if unknown:
-        raise refuse(
-            call,
-            "INVALID_REQUEST",
-            "UNKNOWN_FIELDS",
-            f"the following fields are not recognized by this endpoint: {', '.join(unknown)}",
-        )
-
-
-def text(call: Call, where: JsonObject, name: str, default: str = "") -> str:
-    """A string field.
-
-    Raises:
-        Refusal: it is there and no string.
-
-    """
-    value = where.get(name)
-    if value is None:
-        return default
-    if not isinstance(value, str):
-        raise refuse(call, "INVALID_REQUEST", "INVALID_FIELD", f"{name} must be a string")
-    return value
-
-
-def integer(call: Call, where: JsonObject, name: str, *, default: int, low: int, high: int) -> int:
-    """An integer field within its bounds.
-
-    Raises:
-        Refusal: it is there and no integer, or out of bounds.
-
-    """
-    value = where.get(name)
-    if value is None:
-        return default
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise refuse(
-            call,
-            "INVALID_REQUEST",
-            "INVALID_FIELD",
-            f"{name} must be an integer between {low} and {high}",
-        )
-    return value
+    """Plaid's own answer to each kind of trouble; None where it shows in the data."""
+    code = _FAULTS.get(kind)
+    return None if code is None else error(call, code)

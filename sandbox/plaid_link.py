@@ -3,48 +3,83 @@
 Source: Plaid's OpenAPI 2020-09-14 (LinkTokenCreateRequest, LinkTokenGetResponse).
 """
 
+from datetime import timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
 from .banks import BANKS
 from .connections import LinkSession
-from .plaid_errors import body_fields, integer, refuse, text
-from .wire import Call, JsonObject, Refusal, rfc3339
-
-__all__ = ["check_link_request", "link_metadata", "link_session_json"]
-
-_COUNTRIES: Final = frozenset(
-    {"US", "GB", "ES", "NL", "FR", "IE", "CA", "DE", "IT", "PL"}
-    | {"DK", "NO", "SE", "EE", "LT", "LV", "PT", "BE", "AT", "FI"}
+from .plaid_bodies import (
+    COUNTRIES,
+    PRODUCTS,
+    body_fields,
+    choices,
+    flag,
+    integer,
+    invalid,
+    section,
+    text,
 )
+from .plaid_errors import refuse
+from .plaid_items import checked_url
+from .wire import Call, JsonObject, rfc3339
+
+__all__ = ["check_link_request", "hosted_lifetime", "link_metadata", "link_session_json"]
+
 _LANGUAGES: Final = frozenset(
     {"da", "nl", "en", "et", "fr", "de", "hi", "it", "lv", "lt", "no", "pl", "pt", "ro", "es"}
     | {"sv", "vi"}
 )
-_OPTIONAL: Final = (
-    "user",
-    "user_id",
+_PRODUCT_LISTS: Final = (
     "products",
     "required_if_supported_products",
     "optional_products",
     "additional_consented_products",
+)
+_OPTIONAL: Final = (
+    *_PRODUCT_LISTS,
+    "user",
+    "user_id",
     "webhook",
     "access_token",
+    "access_tokens",
     "link_customization_name",
     "appearance_mode",
     "redirect_uri",
     "android_package_name",
     "institution_data",
-    "institution_id",
+    "card_switch",
     "account_filters",
+    "eu_config",
+    "institution_id",
+    "payment_configuration",
+    "payment_initiation",
+    "employment",
+    "income_verification",
+    "base_report",
+    "credit_partner_insights",
+    "cra_options",
+    "consumer_report_permissible_purpose",
     "auth",
+    "transfer",
     "update",
+    "identity_verification",
+    "statements",
+    "third_party_user_token",
+    "investments",
+    "investments_auth",
     "hosted_link",
     "transactions",
+    "cashflow_report",
+    "cra_enabled",
+    "identity",
+    "financekit_supported",
     "enable_multi_item_link",
     "user_token",
 )
 _LONGEST_CLIENT_NAME: Final = 30
+_HOSTED_LIFETIME_S: Final = 1800
+_LONGEST_HOSTED_S: Final = 21 * 86_400
 
 
 def check_link_request(call: Call) -> None:
@@ -55,42 +90,56 @@ def check_link_request(call: Call) -> None:
 
     """
     body_fields(call, required=("client_name", "language", "country_codes"), allowed=_OPTIONAL)
-    codes = call.body["country_codes"]
     if len(text(call, call.body, "client_name")) > _LONGEST_CLIENT_NAME:
-        raise _invalid(call, "client_name must be at most 30 characters")
+        raise invalid(call, "client_name must be at most 30 characters")
     if text(call, call.body, "language") not in _LANGUAGES:
-        raise _invalid(call, "language is not supported")
-    if not isinstance(codes, list) or not all(
-        isinstance(code, str) and code in _COUNTRIES for code in codes
-    ):
-        raise _invalid(call, "country_codes must be countries that Plaid serves")
+        raise invalid(call, "language is not supported")
+    choices(call, call.body, "country_codes", COUNTRIES)
     if not call.part("user").get("client_user_id") and not call.body.get("user_id"):
-        raise refuse(call, "INVALID_REQUEST", "MISSING_FIELDS", "user.client_user_id is missing")
+        raise refuse(call, "MISSING_FIELDS", "user.client_user_id is missing")
     _check_products(call)
-    _check_urls(call)
-    integer(call, call.part("transactions"), "days_requested", default=90, low=1, high=730)
+    checked_url(call, call.body, "webhook")
+    if urlsplit(checked_url(call, call.body, "redirect_uri")).query:
+        raise invalid(call, "redirect_uri must not have a query")
+    wanted = section(call, call.body, "transactions", ("days_requested",))
+    integer(call, wanted, "days_requested", default=90, low=1, high=730)
+    hosted_lifetime(call)
 
 
-def _invalid(call: Call, message: str) -> Refusal:
-    return refuse(call, "INVALID_REQUEST", "INVALID_FIELD", message)
+def hosted_lifetime(call: Call) -> timedelta:
+    """How long the page of a hosted session is served.
+
+    Raises:
+        Refusal: `hosted_link` is not as documented.
+
+    """
+    names = ("delivery_method", "completion_redirect_uri", "url_lifetime_seconds", "is_mobile_app")
+    hosted = section(call, call.body, "hosted_link", names)
+    flag(call, hosted, "is_mobile_app")
+    text(call, hosted, "completion_redirect_uri")
+    if text(call, hosted, "delivery_method") not in ("", "sms", "email"):
+        raise invalid(call, "hosted_link.delivery_method must be sms or email")
+    lifetime_s = integer(
+        call,
+        hosted,
+        "url_lifetime_seconds",
+        default=_HOSTED_LIFETIME_S,
+        low=1,
+        high=_LONGEST_HOSTED_S,
+    )
+    return timedelta(seconds=lifetime_s)
 
 
 def _check_products(call: Call) -> None:
-    products = call.body.get("products")
+    for name in _PRODUCT_LISTS:
+        choices(call, call.body, name, PRODUCTS)
     if call.body.get("access_token"):
-        if products:
-            raise _invalid(call, "products cannot be given in update mode")
-    elif not isinstance(products, list) or not products:
-        raise refuse(call, "INVALID_REQUEST", "MISSING_FIELDS", "products is missing")
-
-
-def _check_urls(call: Call) -> None:
-    for name in ("redirect_uri", "webhook"):
-        value = text(call, call.body, name)
-        if value and urlsplit(value).scheme not in ("http", "https"):
-            raise _invalid(call, f"{name} must be a URL")
-    if urlsplit(text(call, call.body, "redirect_uri")).query:
-        raise _invalid(call, "redirect_uri must not have a query")
+        if call.body.get("products"):
+            raise invalid(call, "products cannot be given in update mode")
+    elif not call.body.get("products"):
+        raise refuse(call, "MISSING_FIELDS", "products is missing")
+    elif "balance" in choices(call, call.body, "products", PRODUCTS):
+        raise refuse(call, "INVALID_PRODUCT", "balance is no product to begin with")
 
 
 def link_metadata(call: Call) -> dict[str, str]:

@@ -16,7 +16,14 @@ from .movements import Movement
 from .wire import JsonObject, rfc3339
 from .world import Balances, Sighting
 
-__all__ = ["PlaidIds", "account_json", "institution_json", "item_json", "transaction_json"]
+__all__ = [
+    "SERVED_PRODUCTS",
+    "PlaidIds",
+    "account_json",
+    "institution_json",
+    "item_json",
+    "transaction_json",
+]
 
 _TYPES: Final = {
     AccountKind.CHECKING: ("depository", "checking"),
@@ -74,7 +81,7 @@ _PAYMENT_META: Final[JsonObject] = dict.fromkeys(
         "reference_number",
     )
 )
-PRODUCTS: Final = ("auth", "balance", "identity", "transactions")
+SERVED_PRODUCTS: Final = ("auth", "balance", "identity", "transactions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +101,9 @@ class PlaidIds:
 
 
 def account_json(
-    ids: PlaidIds, account: BankAccount, balances: Balances, updated_at: datetime
+    ids: PlaidIds, account: BankAccount, balances: Balances, updated_at: datetime | None
 ) -> JsonObject:
-    """An AccountBase."""
+    """An AccountBase; `updated_at` None where its bank's balances have no time."""
     kind, subtype = _TYPES[account.kind]
     return {
         "account_id": ids.account(account.kind),
@@ -106,7 +113,7 @@ def account_json(
             "limit": balances.limit,
             "iso_currency_code": account.currency,
             "unofficial_currency_code": None,
-            "last_updated_datetime": rfc3339(updated_at),
+            "last_updated_datetime": None if updated_at is None else rfc3339(updated_at),
         },
         "holder_category": "personal",
         "mask": account.mask,
@@ -118,25 +125,35 @@ def account_json(
 
 
 def transaction_json(
-    ids: PlaidIds, sighting: Sighting, currency: str, *, original_description: bool
+    ids: PlaidIds, sighting: Sighting, currency: str, *, named: bool, shows_pending: bool
 ) -> JsonObject:
-    """A Transaction. `date` of a pending one is when it began, of a posted one when it posted."""
+    """A Transaction. `date` of a pending one is when it began, of a posted one when it posted.
+
+    Args:
+        ids: of its Item.
+        sighting: the movement as it stands.
+        currency: of its account.
+        named: whether Plaid knows the merchant.
+        shows_pending: whether its bank shows pending rows, one of which it may have been.
+
+    """
     movement, pending = sighting.movement, sighting.pending
     primary, detailed, party = _CATEGORIES[movement.category]
-    was_pending = not pending and movement.settles_on > movement.authorized_on
+    was_pending = shows_pending and not pending and movement.settles_on > movement.authorized_on
+    merchant = movement.merchant if named else None
     counterparties: list[JsonObject] = []
-    if movement.merchant:
+    if merchant:
         counterparties.append(
             {
-                "name": movement.merchant,
+                "name": merchant,
                 "type": party,
-                "entity_id": base62("merchant", movement.merchant),
+                "entity_id": base62("merchant", merchant),
                 "logo_url": None,
                 "website": None,
                 "confidence_level": "VERY_HIGH",
             }
         )
-    row: JsonObject = {
+    return {
         "account_id": ids.account(movement.account),
         "account_owner": None,
         "amount": -movement.amount,
@@ -151,8 +168,8 @@ def transaction_json(
         "iso_currency_code": currency,
         "location": _LOCATION,
         "logo_url": None,
-        "merchant_entity_id": base62("merchant", movement.merchant) if movement.merchant else None,
-        "merchant_name": movement.merchant,
+        "merchant_entity_id": base62("merchant", merchant) if merchant else None,
+        "merchant_name": merchant,
         "name": movement.description,
         "payment_channel": "in store" if movement.merchant else "other",
         "payment_meta": _PAYMENT_META,
@@ -172,16 +189,13 @@ def transaction_json(
         "unofficial_currency_code": None,
         "website": None,
     }
-    if original_description:
-        row["original_description"] = movement.description
-    return row
 
 
 def item_json(connection: Connection, bank: Bank, error: JsonObject | None) -> JsonObject:
     """An Item; `error` stands in it even in an answer of status 200."""
     used = connection.attributes.get("products", "transactions").split(",")
     return {
-        "available_products": [product for product in PRODUCTS if product not in used],
+        "available_products": [product for product in SERVED_PRODUCTS if product not in used],
         "billed_products": used,
         "consent_expiration_time": None,
         "error": error,
@@ -194,25 +208,27 @@ def item_json(connection: Connection, bank: Bank, error: JsonObject | None) -> J
     }
 
 
-def institution_json(bank: Bank, *, status_at: datetime | None, down: bool = False) -> JsonObject:
+def institution_json(bank: Bank, *, status_at: datetime | None = None) -> JsonObject:
     """An Institution; with `status_at`, its health too."""
     row: JsonObject = {
+        # Younger than Plaid's published document, and without it its client takes no institution.
+        "connection_availability": "SUPPORTED",
         "country_codes": [bank.region],
         "institution_id": bank.id_at("plaid"),
         "name": bank.name,
         "oauth": False,
-        "products": list(PRODUCTS),
+        "products": list(SERVED_PRODUCTS),
         "routing_numbers": [],
     }
     if status_at is not None:
         health: JsonObject = {
-            "status": "DOWN" if down else "HEALTHY",
+            "status": "HEALTHY",
             "last_status_change": rfc3339(status_at),
             "breakdown": {
-                "success": 0 if down else 1,
+                "success": 1,
                 "error_plaid": 0,
-                "error_institution": 1 if down else 0,
-                "refresh_interval": "STOPPED" if down else "NORMAL",
+                "error_institution": 0,
+                "refresh_interval": "NORMAL",
             },
         }
         row["status"] = {"item_logins": health, "transactions_updates": health}

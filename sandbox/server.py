@@ -4,7 +4,7 @@ import asyncio
 import ipaddress
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,22 +15,33 @@ from typing import Final
 from aiohttp import web
 
 from .belvo import Belvo
+from .bitso import Bitso
 from .calls import CallBook
 from .connections import Connections, LinkSessions
 from .control import Control
 from .faults import FaultBook
+from .finicity import Finicity
 from .gateway import Gateway
 from .journal import Journal
 from .mx import Mx
 from .options import SandboxOptions
 from .plaid import Plaid
 from .vendor import Shared, Vendor
+from .webhook_sender import WebhookSender
+from .webhooks import WebhookBook
 from .world import World
 
 __all__ = ["SANDBOX", "VENDORS", "Sandbox", "make_app", "serve"]
 
-VENDORS: Final[tuple[type[Vendor], ...]] = (Plaid, Mx, Belvo)
-"""The vendors served, each below a path of its name. A further one is a line here."""
+VENDORS: Final[tuple[type[Vendor], ...]] = (
+    Plaid,
+    Mx,
+    Finicity,
+    Belvo,
+    Bitso,
+    # A further vendor is a line here.
+)
+"""The vendors served, each below a path of its name."""
 
 _SHUTDOWN_S: Final = 0.3
 
@@ -46,6 +57,7 @@ class Sandbox:
     faults: FaultBook
     calls: CallBook
     gateway: Gateway
+    webhooks: WebhookBook
 
 
 SANDBOX: Final = web.AppKey("sandbox", Sandbox)
@@ -80,25 +92,45 @@ def make_app(
         connections=Connections(journal),
         sessions=LinkSessions(),
         options=options or SandboxOptions(),
+        webhooks=WebhookBook(),
     )
     faults, calls = FaultBook(), CallBook()
     gateway = Gateway(faults, calls, clock, Random(seed))
     vendors = {vendor.name: vendor(shared) for vendor in VENDORS}
-    app = web.Application(client_max_size=1024 * 1024)
+    sender = WebhookSender(shared.webhooks, clock)
+
+    @web.middleware
+    async def send_what_is_due(
+        request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        finally:
+            sender.poke()
+
+    app = web.Application(client_max_size=1024 * 1024, middlewares=[send_what_is_due])
     for name, vendor in vendors.items():
         for route in vendor.routes():
             app.router.add_route(
                 route.method, f"/{name}{route.path}", gateway.endpoint(vendor, route)
             )
         app.router.add_route("*", f"/{name}/{{tail:.*}}", gateway.stray(vendor))
-    app.add_routes(Control(vendors, shared.sessions, faults, calls, clock).routes())
+    app.add_routes(Control(vendors, shared, faults, calls, clock).routes())
     app.router.add_get("/healthz", _healthz)
     app[SANDBOX] = Sandbox(
-        shared.world, vendors, shared.connections, shared.sessions, faults, calls, gateway
+        shared.world,
+        vendors,
+        shared.connections,
+        shared.sessions,
+        faults,
+        calls,
+        gateway,
+        shared.webhooks,
     )
 
     async def life(_app: web.Application) -> AsyncIterator[None]:
         yield
+        await sender.close()
         if journal is not None:
             journal.close()
 

@@ -1,7 +1,7 @@
 """What a vendor of the sandbox is made of: routes, its own refusals, and the end of its widget."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from hashlib import sha256
@@ -11,17 +11,31 @@ from .banks import BANKS, Bank
 from .connections import Connection, Connections, LinkSession, LinkSessions
 from .faults import FaultKind
 from .options import SandboxOptions
+from .webhooks import WebhookBook
 from .wire import Answer, Call
 from .world import Login, World
 
-__all__ = ["CREATE_LINK", "EXCHANGE", "GET_ACCOUNTS", "SYNC", "Route", "Shared", "Vendor", "cut"]
+__all__ = [
+    "AUTH",
+    "CREATE_LINK",
+    "EXCHANGE",
+    "GET_ACCOUNTS",
+    "STALE_BY",
+    "SYNC",
+    "Route",
+    "Shared",
+    "Vendor",
+    "cut",
+]
 
+AUTH: Final = "auth"
 CREATE_LINK: Final = "createLink"
 EXCHANGE: Final = "exchangeToken"
 GET_ACCOUNTS: Final = "getAccounts"
 SYNC: Final = "syncTransactions"
 
-_STALE_BY: Final = timedelta(days=30)
+STALE_BY: Final = timedelta(days=30)
+"""By how much a stale answer is older than the data of today."""
 
 T = TypeVar("T")
 
@@ -50,6 +64,7 @@ class Shared:
     connections: Connections
     sessions: LinkSessions
     options: SandboxOptions
+    webhooks: WebhookBook
 
 
 class Vendor(ABC):
@@ -62,6 +77,7 @@ class Vendor(ABC):
         self.connections = shared.connections
         self.sessions = shared.sessions
         self.options = shared.options
+        self.webhooks = shared.webhooks
 
     @abstractmethod
     def routes(self) -> Sequence[Route]:
@@ -93,8 +109,18 @@ class Vendor(ABC):
         return None
 
     @abstractmethod
-    def complete(self, session: LinkSession, user: str, bank: Bank, now: datetime) -> str:
-        """Play the widget to its end; answer what it hands to the front end."""
+    def complete(
+        self, session: LinkSession, user: str, bank: Bank, now: datetime
+    ) -> str | Mapping[str, str]:
+        """Play the widget to its end; answer what it hands to the front end.
+
+        That is a token, or what the user types into the form that takes a widget's place.
+        """
+
+    def unheard_session(self, link_session_id: str, now: datetime) -> LinkSession | None:
+        """A link session of which nothing was sent here, where the vendor has no widget but a form."""
+        del link_session_id, now
+        return None
 
     def bank_of_widget(self, url: str) -> Bank | None:
         """The bank that a widget's URL preselects, where its session did not name one."""
@@ -108,11 +134,11 @@ class Vendor(ABC):
     def today(self, call: Call) -> date:
         """The day that the data are of: in a stale answer, long ago."""
         today = call.now.date()
-        return today - _STALE_BY if call.kind is FaultKind.STALE else today
+        return today - STALE_BY if call.kind is FaultKind.STALE else today
 
     def as_of(self, call: Call, at: datetime) -> datetime:
         """A time of freshness, moved back in a stale answer."""
-        return at - _STALE_BY if call.kind is FaultKind.STALE else at
+        return at - STALE_BY if call.kind is FaultKind.STALE else at
 
     @staticmethod
     def default_user(end_user_id: str) -> str:

@@ -40,7 +40,10 @@ def instant(at: datetime) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a vendor says: a status and a body; `payload` None means an empty body."""
+    """What a vendor says: a status and a body.
+
+    `payload` None means an empty body; bytes are sent as they are, anything else as JSON.
+    """
 
     status: int
     payload: object | None = None
@@ -62,6 +65,7 @@ class Call:
 
     Header names are lower case. `path` is the vendor's own, without the sandbox's prefix, and
     `base_url` is the prefix with scheme and host. `query` keeps the last of repeated items.
+    `target` is path and query exactly as they were sent, without the sandbox's prefix.
     `kind` is the fault that the handler has to shape its answer by, if any, and `error_code` the
     vendor's own code that it is to show, where the kind is `error`.
     """
@@ -75,6 +79,7 @@ class Call:
     raw: bytes
     now: datetime
     request_id: str
+    target: str = ""
     kind: FaultKind | None = None
     error_code: str | None = None
     _body: JsonObject | None = None

@@ -12,11 +12,16 @@ from orchestrator.provider_registry import REGISTRY
 TESTS: Final = Path(__file__).parent
 WITH_RAY: Final = ("cluster", "e2e", "chaos", "notebooks")
 SETTINGS: Final = ("ORCHESTRATOR_", *(f"{spec.env_prefix}_" for spec in REGISTRY.values()))
+ABOUT_TESTS: Final = "ORCHESTRATOR_TEST_"
 
 
 def settings_in_environment() -> list[str]:
     """Names of environment variables that this project reads."""
-    return [name for name in os.environ if name.startswith(SETTINGS)]
+    return [
+        name
+        for name in os.environ
+        if name.startswith(SETTINGS) and not name.startswith(ABOUT_TESTS)
+    ]
 
 
 def _refuse_ray(*_args: object, **_options: object) -> NoReturn:

@@ -15,7 +15,7 @@ import duckdb
 
 from orchestrator.domain import StoreError
 
-from .schema import POSITIONS_SQL, TABLES, Table
+from .schema import ARCHIVED_SQL, POSITIONS_SQL, TABLES, Table
 
 __all__ = ["open_database", "store_errors"]
 
@@ -75,7 +75,8 @@ def _prepare(connection: duckdb.DuckDBPyConnection, path: Path, *, read_only: bo
     if not read_only:
         for table in TABLES:
             connection.execute(table.create_sql).fetchall()
-        connection.execute(POSITIONS_SQL).fetchall()
+        for sql in (POSITIONS_SQL, ARCHIVED_SQL):
+            connection.execute(sql).fetchall()
     for table in TABLES:
         if _columns(connection, table) != [(c.name, c.sql_type) for c in table.columns]:
             raise StoreError(

@@ -7,6 +7,7 @@ from typing import Final
 import pyarrow as pa
 
 __all__ = [
+    "ARCHIVED_SQL",
     "ATTEMPTS",
     "CIRCUIT_CHANGES",
     "POSITIONS_SQL",
@@ -167,6 +168,9 @@ REQUESTS: Final = Table(
     id_column="request_id",
     time_column="at",
 )
+
+ARCHIVED_SQL: Final = 'create table if not exists "archived_files" ("file" VARCHAR)'
+"""Parquet files whose rows have left the log; ours alone, no reader's."""
 
 POSITIONS_SQL: Final = (
     'create table if not exists "spool_positions" ("file" VARCHAR, "position" BIGINT)'

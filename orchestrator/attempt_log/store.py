@@ -152,6 +152,52 @@ class AttemptLogStore(LogReader):
             rows = cursor.execute('select "file", "position" from spool_positions').fetchall()
         return {str(name): int(position) for name, position in rows}
 
+    def months(self, table: str, column: str, *, before: dt.date) -> tuple[dt.date, ...]:
+        """First days of the months of which a table holds rows dated before a day, oldest first.
+
+        Raises:
+            StoreError: the file cannot be read.
+
+        """
+        with self._cursor("the log's months cannot be read") as cursor:
+            rows = cursor.execute(
+                f"select distinct date_trunc('month', \"{column}\")::DATE as month "  # noqa: S608
+                f'from "{table}" where "{column}" < ? order by month',
+                [_midnight(before)],
+            ).fetchall()
+        return tuple(row[0] for row in rows)
+
+    def archived_files(self) -> frozenset[str]:
+        """Names of the files whose rows have left the log.
+
+        Raises:
+            StoreError: the file cannot be read.
+
+        """
+        with self._cursor("the archive's files cannot be read") as cursor:
+            return frozenset(
+                str(row[0])
+                for row in cursor.execute('select "file" from archived_files').fetchall()
+            )
+
+    def forget_month(
+        self, table: str, column: str, first: dt.date, following: dt.date, file: str
+    ) -> None:
+        """Delete a table's rows from one day up to another, and note the file that holds them.
+
+        Raises:
+            StoreError: nothing was deleted.
+
+        """
+        with self._cursor("a month could not be taken out of the log") as cursor:
+            cursor.execute("begin transaction").fetchall()
+            cursor.execute(
+                f'delete from "{table}" where "{column}" >= ? and "{column}" < ?',  # noqa: S608
+                [_midnight(first), _midnight(following)],
+            ).fetchall()
+            cursor.execute("insert into archived_files values (?)", [file]).fetchall()
+            cursor.execute("commit").fetchall()
+
     def checkpoint(self) -> None:
         """Fold the write-ahead log into the file.
 
@@ -169,6 +215,10 @@ def _by_id(rows: Iterable[tuple[str, _Row]]) -> list[_Row]:
     for row_id, row in rows:
         kept.setdefault(row_id, row)
     return list(kept.values())
+
+
+def _midnight(day: dt.date) -> dt.datetime:
+    return dt.datetime.combine(day, dt.time(), dt.UTC)
 
 
 def _attempt_id(text: str) -> str:

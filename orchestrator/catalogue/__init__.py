@@ -1,5 +1,6 @@
 """The institution catalogue."""
 
-from .institutions import Catalogue, Institution
+from .catalogue import SHIPPED_FILE, Catalogue
+from .institution import Institution
 
-__all__ = ["Catalogue", "Institution"]
+__all__ = ["SHIPPED_FILE", "Catalogue", "Institution"]

@@ -6,7 +6,7 @@ import typer
 
 from orchestrator.domain import OrchestratorError
 
-from . import config, demo, doctor, learning, reading, serving
+from . import config, demo, doctor, learning, reading, serving, vault
 from .console import errors
 
 __all__ = ["app", "main"]
@@ -24,6 +24,7 @@ doctor.register(app)
 reading.register(app)
 learning.register(app)
 app.add_typer(config.app, name="config")
+app.add_typer(vault.app, name="vault")
 
 
 def main() -> None:

@@ -18,8 +18,13 @@ app = typer.Typer(help="Effective settings, their validation, and the Serve conf
 @app.command()
 def show() -> None:
     """Print the effective settings; secrets only as set or not set."""
-    from actors.installation import configured_providers, keys_of  # noqa: PLC0415  heavy
+    from actors.installation import (  # noqa: PLC0415  heavy
+        configured_providers,
+        keys_of,
+        vault_url_of,
+    )
     from orchestrator.providers.registry import REGISTRY  # noqa: PLC0415  as above
+    from orchestrator.vault import place_of  # noqa: PLC0415  as above
 
     settings = load_settings()
     configured = configured_providers(settings)
@@ -30,8 +35,10 @@ def show() -> None:
         "port": environment.port,
         "sandboxPort": environment.sandbox_port,
         "config": None if environment.config is None else str(environment.config),
+        "catalogueFile": str(settings.catalogue_file or "the shipped sample"),
         "publicUrl": environment.public_url,
         "vaultKey": "set" if environment.vault_key else "file",
+        "vault": place_of(vault_url_of(settings)),
         "apiKeys": len(settings.api_key_texts()),
         "adminKeys": len(settings.admin_key_texts()),
         "seed": environment.seed,

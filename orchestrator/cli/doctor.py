@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -68,6 +69,8 @@ def findings(reach: Callable[[str], bool] | None = None) -> Iterator[Finding]:
         return
     yield Finding(True, "settings are valid")
     yield from _data_folder(settings)
+    yield from _catalogue(settings)
+    yield from _vault(settings)
     yield from _providers(settings, reach or _reaches)
     found = RunningSystem.find(settings.data_dir)
     yield Finding(
@@ -102,6 +105,58 @@ def _data_folder(settings: Settings) -> Iterator[Finding]:
         yield Finding(False, str(error))
 
 
+def _catalogue(settings: Settings) -> Iterator[Finding]:
+    from actors.installation import catalogue_of, configured_providers  # noqa: PLC0415  heavy
+
+    try:
+        catalogue = catalogue_of(settings)
+    except ConfigurationError as error:
+        yield Finding(False, str(error))
+        return
+    regions = Counter(one.region for one in catalogue)
+    counts = ", ".join(f"{region} {count}" for region, count in sorted(regions.items()))
+    source = settings.catalogue_file or "the shipped sample"
+    yield Finding(True, f"{len(catalogue)} institutions from {source}: {counts}")
+    if settings.catalogue_file is None and configured_providers(settings):
+        yield Finding(
+            None, "the shipped institutions are a sample: name your own in catalogue.file"
+        )
+    for region in sorted(set(regions) - set(settings.policies.regions)):
+        yield Finding(
+            None,
+            f"no provider serves the {regions[region]} institutions of {region}: "
+            f"add regions.{region}",
+        )
+    for provider in configured_providers(settings):
+        if not any(provider in one.provider_ids for one in catalogue):
+            yield Finding(None, f"{provider}: no institution of the catalogue has an id there")
+
+
+def _vault(settings: Settings) -> Iterator[Finding]:
+    from actors.installation import cipher_of, vault_url_of  # noqa: PLC0415  heavy
+    from orchestrator.vault import look_at_vault  # noqa: PLC0415  as above
+
+    try:
+        found = look_at_vault(vault_url_of(settings), cipher_of(settings))
+    except OrchestratorError as error:
+        yield Finding(False, str(error))
+        return
+    if found.revision is None:
+        yield Finding(None, f"vault: {found.place}, made at the first start")
+    elif not found.up_to_date:
+        yield Finding(
+            None, f"vault: {found.place}, of an earlier program: brought up to date at the start"
+        )
+    else:
+        yield Finding(
+            found.keys_fit,
+            f"vault: {found.place}, schema {found.revision}, up to date"
+            if found.keys_fit
+            else f"vault: {found.place}, was made under another key: name that one last in "
+            "ORCHESTRATOR_VAULT_KEY, or bring its file vault.key back",
+        )
+
+
 def _providers(settings: Settings, reach: Callable[[str], bool]) -> Iterator[Finding]:
     from actors.installation import configured_providers, keys_of  # noqa: PLC0415  heavy
     from orchestrator.providers.registry import REGISTRY, adapter_of  # noqa: PLC0415  as above
@@ -123,6 +178,12 @@ def _providers(settings: Settings, reach: Callable[[str], bool]) -> Iterator[Fin
                 if answers
                 else f"{spec.name}: {url} does not answer: check the network, or "
                 f"{spec.env_prefix}_BASE_URL",
+            )
+        elif not spec.credentials:
+            yield Finding(
+                None,
+                f"{spec.name}: not configured (it needs no keys of ours: {spec.env_prefix}_BASE_URL "
+                "or another provider's credentials bring it in)",
             )
         elif len(keys.missing) < len(spec.credentials):
             yield Finding(False, f"{spec.name}: {', '.join(keys.missing)} is missing: set it, too")

@@ -10,6 +10,8 @@ import typer
 
 from orchestrator.bootstrap import System
 from orchestrator.settings import load_settings
+from sandbox.__main__ import main as serve_sandbox
+from sandbox.option_flags import options_help
 
 from .console import output
 
@@ -19,7 +21,8 @@ __all__ = ["register"]
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(serve)
-    app.command()(sandbox)
+    told = "\n\n".join(("What --option takes:", *options_help()))
+    app.command(epilog=told)(sandbox)
 
 
 def serve(
@@ -80,9 +83,18 @@ def sandbox(
     enforce_limits: Annotated[
         bool, typer.Option("--enforce-limits", help="Hold the vendors' published rate limits.")
     ] = False,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="Switch a point that vendors leave open; may be repeated. See below.",
+        ),
+    ] = None,
 ) -> None:
     """Serve the sandbox providers alone, until SIGTERM or Ctrl-C."""
-    from sandbox.__main__ import main  # noqa: PLC0415  it stands alone; loaded when it is asked for
-
     arguments = ["--port", str(port), "--seed", str(seed)]
-    raise typer.Exit(main([*arguments, "--enforce-limits"] if enforce_limits else arguments))
+    if enforce_limits:
+        arguments.append("--enforce-limits")
+    for word in option or ():
+        arguments += ["--option", word]
+    raise typer.Exit(serve_sandbox(arguments))

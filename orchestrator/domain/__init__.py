@@ -13,11 +13,14 @@ from .errors import (
     QueryRefused,
     RequestRefused,
     StoreError,
+    WebhookRefusal,
+    WebhookRefused,
 )
 from .health import CircuitStanding, LastError, ProviderHealthStatus, RateLimitStanding
 from .listings import CompleteListing, SeenMovement
 from .money import decimal_or_none, decimal_text, loads_decimal
 from .params import (
+    IDENTIFIER,
     PARAMS_BY_OPERATION,
     CreateLinkParams,
     ExchangeTokenParams,
@@ -64,6 +67,7 @@ from .wire import Json, rfc3339, to_wire
 
 __all__ = [
     "DEFAULT_DEADLINE_MS",
+    "IDENTIFIER",
     "PARAMS_BY_OPERATION",
     "SUCCESS",
     "Account",
@@ -123,6 +127,8 @@ __all__ = [
     "Transaction",
     "TransactionCategory",
     "TransactionsData",
+    "WebhookRefusal",
+    "WebhookRefused",
     "decimal_or_none",
     "decimal_text",
     "from_unix",

@@ -5,8 +5,9 @@
     ├── NotRunning                no orchestrator answers where one was expected
     ├── ProviderFailure           a provider call failed; carries a Failure
     ├── RequestRefused            a request that cannot be served; carries an OperationError
-    └── StoreError                the vault or the attempt log could not do its work
-        └── QueryRefused          an attempt-log query outside what a reader may ask
+    ├── StoreError                the vault or the attempt log could not do its work
+    │   └── QueryRefused          an attempt-log query outside what a reader may ask
+    └── WebhookRefused            a webhook that nothing is done about; carries the reason
 
 Failures that belong to the flow of a request travel as frozen values (`Failure`, `OperationError`);
 the exceptions here carry them over the edges. All of them survive pickling, which Ray needs.
@@ -29,6 +30,8 @@ __all__ = [
     "QueryRefused",
     "RequestRefused",
     "StoreError",
+    "WebhookRefusal",
+    "WebhookRefused",
 ]
 
 
@@ -164,3 +167,26 @@ class RequestRefused(OrchestratorError):
 
     def __str__(self) -> str:
         return f"{self.error.type} {self.error.code}: {self.error.message}"
+
+
+class WebhookRefusal(StrEnum):
+    """Why nothing is done about a webhook."""
+
+    UNPROVEN = "unproven"
+    TOO_OLD = "too_old"
+    REPLAYED = "replayed"
+    NOT_CONFIGURED = "not_configured"
+    MALFORMED = "malformed"
+    TOO_SOON = "too_soon"
+
+
+class WebhookRefused(OrchestratorError):
+    """A webhook that is not what its vendor sends, or comes when it may not."""
+
+    def __init__(self, reason: WebhookRefusal, retry_after_s: float | None = None) -> None:
+        super().__init__(reason, retry_after_s)
+        self.reason = reason
+        self.retry_after_s = retry_after_s
+
+    def __str__(self) -> str:
+        return self.reason.value

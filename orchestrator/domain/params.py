@@ -20,6 +20,7 @@ from .vocabulary import Operation
 
 __all__ = [
     "DEFAULT_LIMIT",
+    "IDENTIFIER",
     "PARAMS_BY_OPERATION",
     "CreateLinkParams",
     "ExchangeTokenParams",
@@ -30,7 +31,9 @@ __all__ = [
 
 DEFAULT_LIMIT: Final = 10_000
 
-Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:\-]{0,127}$")]
+IDENTIFIER: Final = r"^[A-Za-z0-9][A-Za-z0-9_.:\-]{0,127}$"
+"""What an id of a caller's or of ours looks like."""
+Identifier = Annotated[str, StringConstraints(pattern=IDENTIFIER)]
 FormField = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9]{0,63}$")]
 _DAY_TEXT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 

@@ -10,6 +10,8 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from .vocabulary import TransactionCategory
+
 __all__ = [
     "Account",
     "AccountType",
@@ -84,7 +86,7 @@ class ProviderTransaction:
     currency: str
     description: str
     merchant_name: str | None
-    category: str | None
+    category: TransactionCategory | None
     pending: bool
     replaces_provider_transaction_id: str | None = None
 
@@ -124,6 +126,6 @@ class Transaction:
     currency: str
     description: str
     merchant_name: str | None
-    category: str | None
+    category: TransactionCategory | None
     pending: bool
     replaces_transaction_id: str | None

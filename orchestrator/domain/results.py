@@ -55,12 +55,17 @@ class LinkData:
 
 @dataclass(frozen=True, slots=True)
 class ExchangeData:
-    """Answer of `exchangeToken`: the connection that now exists."""
+    """Answer of `exchangeToken`: the connection that now exists.
+
+    `warnings` are sentences about what should be looked at, though the connection works; they are
+    told once, by the exchange that made it.
+    """
 
     connection_id: str
     provider: str
     institution_id: str
     status: ConnectionStatus
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

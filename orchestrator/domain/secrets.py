@@ -35,6 +35,11 @@ class Credential:
         part = self._parts.get(name)
         return None if part is None else part.get_secret_value()
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Which parts there are."""
+        return frozenset(self._parts)
+
     def reveal(self) -> dict[str, str]:
         """All parts in clear, for sealing them into the vault and for nothing else."""
         return {name: part.get_secret_value() for name, part in self._parts.items()}

@@ -36,7 +36,7 @@ class AttemptTrace:
     """Mutable, owned by one attempt, written by `VendorHttp` and read by the provider's actor.
 
     `call_timeout_s` is the longest silence of the vendor on one HTTP call, `time_left_s` tells how
-    many seconds the attempt has left. `operation`,
+    many seconds the attempt has left. `interactive`: a person waits for the answer. `operation`,
     `link_session_id` and `provider_institution_id` are told to sandboxes (on loopback) only, for
     what a vendor's own protocol leaves open.
     """
@@ -46,6 +46,7 @@ class AttemptTrace:
     tell_allowance: TellAllowance = _unheard
     time_left_s: Callable[[], float] = _endless
     call_timeout_s: float = 60.0
+    interactive: bool = False
     http_calls: int = 0
     waited_s: float = 0.0
     http_status: int | None = None

@@ -2,26 +2,39 @@
 
 There is nothing secret to exchange: a connection is a link's id, good only with our own keys. That
 is why an exchange has to prove that the link is the asking user's, by the external id that its
-widget session carried. Only stored data are read: a live reading can last minutes and ask the user.
+widget session carried. Stored data are read; where an option says so, Belvo reads the bank first
+once they are old.
 """
 
+import asyncio
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Final, TypeGuard
-from urllib.parse import parse_qsl, urlsplit
+from typing import Final, TypeVar
 
 import httpx
 
-from orchestrator.domain import ConnectionStatus, Credential, LinkType, ProviderFailure
+from orchestrator.domain import (
+    ConnectionStatus,
+    Credential,
+    ErrorScope,
+    LinkType,
+    ProviderFailure,
+)
 from orchestrator.resilience.quota import Quota, QuotaScope
 
-from .belvo_errors import BELVO_ERRORS, BELVO_KNOWN_LINK_ERRORS, BROKEN_LINKS
+from .belvo_client import BelvoClient
+from .belvo_duplicates import latest_of
+from .belvo_link import BelvoLink
 from .belvo_mapping import account_of, listed_of
-from .error_table import ErrorTable
-from .http import VendorHttp, VendorResponse, leads_elsewhere, note_request_id, retry_after_s
-from .options import choice, options_with
-from .payload import Payload, integer, optional_text, rows, text
+from .belvo_options import BELVO_DEFAULTS, BelvoOptions
+from .belvo_retrieval import LiveRetrieval
+from .belvo_wanted import Resource, Wanted
+from .belvo_webhooks import BelvoWebhooks
+from .belvo_widget import address_of, token_body
+from .http import VendorHttp
+from .listing import shifted
+from .payload import Payload, optional_instant, text
 from .protocol import (
     AccountsRead,
     AccountsRequest,
@@ -40,33 +53,20 @@ from .refusals import (
     temporary_part,
 )
 from .registry import Adapter, AdapterConfig
-from .window_reading import WindowReading
-from .wire_failures import WrongSuccess, foreign_redirect, malformed, wrong_success
+from .window_reading import Listed, WindowReading
 
 __all__ = ["ADAPTER", "Belvo"]
 
 _LINK_SHAPE: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _TOKEN_LIFE: Final = timedelta(minutes=10)
-_PAGE_SIZE: Final = 1000  # larger numbers are cut to this one
-_MAX_PAGES: Final = 4000
-_LISTINGS: Final = 2
+_NO_STORED_CREDENTIALS: Final = "invalid_access_mode_switch"
 _LINK: Final = "link_id"
 
-_DEFAULT_OPTIONS: Final[Mapping[str, str]] = {
-    "count": "filtered",
-    "fetch_resources": "ACCOUNTS,TRANSACTIONS",
-    "scopes": "read_institutions,write_links",
-}
+T = TypeVar("T")
 
 
 class Belvo:
-    """The four operations at Belvo.
-
-    Options: `scopes` of a widget token (older documents add `read_links`); `fetch_resources`, what
-    Belvo reads as soon as a link is made, comma-separated, empty for its own choice; `count`, what
-    a listing's `count` counts: `filtered`, the rows asked for, by which a lost page is noticed, or
-    `everything`, as one sentence of the specification reads.
-    """
+    """The four operations at Belvo; its options are those of `BelvoOptions`."""
 
     def __init__(
         self,
@@ -75,40 +75,41 @@ class Belvo:
         options: Mapping[str, str],
         *,
         now: Callable[[], datetime],
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        chosen = options_with(options, _DEFAULT_OPTIONS, provider="belvo")
-        self._http = http
+        chosen = BelvoOptions.of(options)
         self._keys = keys
         self._now = now
-        self._scopes = chosen["scopes"]
-        self._fetch = [
-            name.strip() for name in chosen["fetch_resources"].split(",") if name.strip()
-        ]
-        self._checks_count = (
-            choice(chosen, "count", ("filtered", "everything"), provider="belvo") == "filtered"
-        )
+        self._options = chosen
+        self._client = BelvoClient(http, checks_count=chosen.checks_count)
+        self._retrieval: LiveRetrieval | None = None
+        if chosen.refresh_after is not None:
+            self._retrieval = LiveRetrieval(
+                self._client,
+                refresh_after=chosen.refresh_after,
+                in_background=chosen.in_background,
+                now=now,
+                pause=pause,
+            )
 
     async def create_link(self, request: LinkRequest) -> LinkMade:
-        """A token for Belvo's widget, good for ten minutes; our keys travel in the body there."""
-        body: dict[str, object] = {
-            "id": self._keys["BELVO_SECRET_ID"],
-            "password": self._keys["BELVO_SECRET_PASSWORD"],
-            "scopes": self._scopes,
-            "external_id": request.end_user_id,
-        }
-        if self._fetch:
-            body["fetch_resources"] = self._fetch
-        if request.repair is not None:
-            body["link_id"] = credential_part(request.repair, _LINK)
-        if request.redirect_uri is not None:
-            ends = dict.fromkeys(("success", "exit", "event"), request.redirect_uri)
-            body["widget"] = {"callback_urls": ends}
+        """A token for Belvo's widget, good for ten minutes or until the user has connected.
+
+        Our keys travel in the body of this one call. With a repair the widget asks for what the
+        bank wants anew, a password or a one-time code, and the link stays the same.
+        """
+        repaired = None if request.repair is None else credential_part(request.repair, _LINK)
         asked_at = self._now()
-        response = await self._call("POST", "api/token/", json=body)
+        told = await self._client.token(
+            token_body(request, self._keys, self._options, link_id=repaired),
+            of_known_link=repaired is not None,
+        )
+        token = text(told, "access")
+        hosted = self._options.hosted_widget
         return LinkMade(
-            link_type=LinkType.WIDGET_TOKEN,
-            link_token=text(_read(response, BELVO_ERRORS), "access"),
-            link_url=None,
+            link_type=LinkType.HOSTED_URL if hosted else LinkType.WIDGET_TOKEN,
+            link_token=None if hosted else token,
+            link_url=address_of(request, token, self._options) if hosted else None,
             expires_at=asked_at + _TOKEN_LIFE,
         )
 
@@ -119,166 +120,163 @@ class Belvo:
             ProviderFailure: `NOT_THIS_USERS` for a link that is unknown or another user's.
 
         """
-        link_id = temporary_part(request.temporary_token, "token")
+        link_id = temporary_part(request.temporary_token, "token").lower()
         if not _LINK_SHAPE.fullmatch(link_id):
             raise invalid_token()
-        response = await self._call("GET", f"api/links/{link_id}/")
-        if response.status == 404:
-            raise not_this_users()
-        link = _read(response, BELVO_ERRORS)
-        if link.get("id") != link_id.lower() or link.get("external_id") != request.end_user_id:
+        link = await self._client.new_link(link_id)
+        if link is None or (link.link_id, link.external_id) != (link_id, request.end_user_id):
             raise not_this_users()
         try:
-            _refuse_broken(link)
+            link.refuse_broken()
+            await self._keep_access_mode(link)
         except ProviderFailure as error:
             raise during_exchange(error) from None
         return Exchanged(
-            credential=Credential({_LINK: link_id.lower()}),
-            login_key=link_id.lower(),
-            provider_institution_id=optional_text(link, "institution"),
+            credential=Credential({_LINK: link_id}),
+            login_key=link_id,
+            provider_institution_id=link.institution,
             status=ConnectionStatus.ACTIVE,
         )
 
     async def get_accounts(self, request: AccountsRequest) -> AccountsRead:
-        """All stored accounts of the link."""
+        """All accounts of the link, as of the oldest among them."""
         link_id = credential_part(request.credential, _LINK)
-        stale = await self._stale(link_id, allow_stale=request.allow_stale)
-        listed = await self._listing("api/accounts/", link_id, {})
-        accounts = tuple(account_of(row) for row in listed)
-        return AccountsRead(
-            accounts=accounts,
-            as_of=min((one.as_of for one in accounts if one.as_of is not None), default=None),
-            stale=stale,
+        link = await self._link(link_id, allow_stale=request.allow_stale)
+
+        async def read() -> AccountsRead:
+            listed = await self._client.listing(Resource.ACCOUNTS, link_id)
+            accounts = tuple(account_of(row) for row in listed.values())
+            told = (one.as_of for one in accounts if one.as_of is not None)
+            return AccountsRead(accounts=accounts, as_of=min(told, default=None), stale=False)
+
+        found, stale = await self._current(
+            link,
+            Wanted(Resource.ACCOUNTS),
+            read,
+            lambda found: found.as_of,
+            allow_stale=request.allow_stale,
         )
+        return AccountsRead(accounts=found.accounts, as_of=found.as_of, stale=stale)
 
     async def sync_transactions(self, request: TransactionsRequest) -> TransactionsRead:
-        """Stored movements of a window, or those that Belvo wrote since a cursor.
+        """Movements of a window, or those that Belvo wrote since a cursor.
 
-        `removed` stays empty: Belvo tells deletions by webhook alone, and a row that is gone from a
-        window can be missed only by whoever has stored it.
+        `removed` stays empty: Belvo tells deletions by webhook alone. What is listed is whole, so
+        whoever has stored an earlier listing sees what is gone.
         """
         link_id = credential_part(request.credential, _LINK)
         reading = WindowReading.of(request, self._now())
-        stale = await self._stale(link_id, allow_stale=request.allow_stale)
-        query: dict[str, str] = {}
-        if reading.changed_after is not None:
-            query["created_at__gte"] = reading.changed_after.isoformat().replace("+00:00", "Z")
-        else:
-            query["value_date__gte"] = reading.first_day.isoformat()
-        if reading.end is not None:
-            query["value_date__lte"] = reading.end.isoformat()
-        if request.provider_account_id is not None:
-            query["account"] = request.provider_account_id
-        listed = await self._listing("api/transactions/", link_id, query)
-        movements = (listed_of(row) for row in listed)
+        link = await self._link(link_id, allow_stale=request.allow_stale)
+
+        async def read() -> tuple[Payload, ...]:
+            return await self._window(link_id, reading, request.provider_account_id)
+
+        last_day = min(reading.end or request.today, request.today)
+        goes_on = reading.after is not None
+        wanted = Wanted(Resource.TRANSACTIONS, (reading.first_day, last_day))
+        listed, stale = await self._current(
+            link,
+            None if goes_on or reading.first_day > last_day else wanted,
+            read,
+            _collected_at,
+            allow_stale=request.allow_stale,
+        )
         return reading.answer(
-            (
-                movement
-                for movement in movements
-                if movement is not None
-                and request.provider_account_id in (None, movement.row.provider_account_id)
-            ),
+            self._movements(listed, request.provider_account_id),
             limit=request.limit,
             stale=stale,
             provider_account_id=request.provider_account_id,
-            whole=reading.changed_after is None,
         )
 
     async def revoke(self, credential: Credential) -> None:
         """Delete the link; quiet when it is already gone."""
-        link_id = credential_part(credential, _LINK)
-        response = await self._call("DELETE", f"api/links/{link_id}/")
-        if response.status != 404 and not response.ok:
-            raise _failure(response, BELVO_KNOWN_LINK_ERRORS)
+        await self._client.forget(credential_part(credential, _LINK))
 
-    async def _stale(self, link_id: str, *, allow_stale: bool) -> bool:
-        response = await self._call("GET", f"api/links/{link_id}/")
-        link = _read(response, BELVO_KNOWN_LINK_ERRORS)
+    async def _keep_access_mode(self, link: BelvoLink) -> None:
+        """Have the link read by Belvo itself, or not, as is wanted of links.
+
+        A link whose credentials are not stored stays as it is: what was read of it is still good.
+        """
+        if link.access_mode in (None, self._options.access_mode):
+            return
+        try:
+            await self._client.change_access_mode(link.link_id, self._options.access_mode)
+        except ProviderFailure as error:
+            if error.failure.code != _NO_STORED_CREDENTIALS:
+                raise
+
+    async def _link(self, link_id: str, *, allow_stale: bool) -> BelvoLink:
+        link = await self._client.link(link_id)
         if not allow_stale:
-            _refuse_broken(link)
-        return optional_text(link, "status") in BROKEN_LINKS
+            link.refuse_broken()
+        return link
 
-    async def _listing(
-        self, path: str, link_id: str, query: Mapping[str, str]
-    ) -> tuple[Payload, ...]:
-        asked = {**query, "link": link_id, "page_size": str(_PAGE_SIZE)}
-        for _ in range(_LISTINGS):
-            found, count = await self._pages(path, asked)
-            if len(found) >= count or not self._checks_count:
-                return tuple(row for row in found.values() if _link_of(row) in (None, link_id))
-        raise wrong_success(WrongSuccess.TRUNCATED, "fewer rows came than it counts")
-
-    async def _pages(
-        self, path: str, asked: Mapping[str, str]
-    ) -> tuple[dict[object, Payload], int]:
-        found: dict[object, Payload] = {}
-        query, seen = dict(asked), set[str]()
-        for _ in range(_MAX_PAGES):
-            response = await self._call("GET", path, query=query)
-            answer = _read(response, BELVO_KNOWN_LINK_ERRORS)
-            for row in rows(answer, "results"):
-                row_id = row.get("id")
-                found[row_id if isinstance(row_id, str) else None] = row
-            following = optional_text(answer, "next")
-            if following is None:
-                return found, integer(answer, "count")
-            if following in seen:
-                raise wrong_success(WrongSuccess.FROZEN, "its next page is one it gave before")
-            seen.add(following)
-            query = {**self._query_of(following), **asked}
-        raise malformed("its pages have no end", http_status=200)
-
-    def _query_of(self, following: str) -> dict[str, str]:
-        # Only the query is taken over: path and host of the next call stay our own.
-        if leads_elsewhere(following, self._http.base_url):
-            raise foreign_redirect(200)
-        return dict(parse_qsl(urlsplit(following).query))
-
-    async def _call(
+    async def _current(
         self,
-        method: str,
-        path: str,
+        link: BelvoLink,
+        wanted: Wanted | None,
+        read: Callable[[], Awaitable[T]],
+        collected_at: Callable[[T], datetime | None],
         *,
-        json: object | None = None,
-        query: Mapping[str, str] | None = None,
-    ) -> VendorResponse:
-        endpoint = "/".join(path.split("/")[:2])
-        return await self._http.call(method, path, endpoint=endpoint, json=json, query=query)
+        allow_stale: bool,
+    ) -> tuple[T, bool]:
+        """What is stored, read anew where that is wanted; and whether fresher data are awaited."""
+        stored = await read()
+        if link.is_broken:
+            return stored, True
+        is_gathering = link.last_accessed_at is None
+        if wanted is None or self._retrieval is None:
+            return stored, is_gathering
+        try:
+            brought = await self._retrieval.bring(link, wanted, collected_at(stored))
+        except ProviderFailure as failed:
+            if not allow_stale or failed.failure.scope is ErrorScope.CLIENT:
+                raise
+            return stored, True
+        if brought.is_new:
+            return await read(), brought.is_short
+        return stored, brought.is_short or is_gathering
+
+    async def _window(
+        self, link_id: str, reading: WindowReading, account_id: str | None
+    ) -> tuple[Payload, ...]:
+        """Every row of a reading, each once.
+
+        They are asked for by the day they happened on, by the day of booking for those that tell no
+        other, and, after a cursor, by when Belvo wrote them, however long ago they happened.
+        """
+        first, end = reading.first_day, reading.end
+        happened = {"value_date__gte": first.isoformat()}
+        # Booking times are points in time, so a day more on each side holds for any time zone.
+        booked = {"accounting_date__gte": shifted(first, -1).isoformat()}
+        if end is not None:
+            happened["value_date__lte"] = end.isoformat()
+            booked["accounting_date__lt"] = shifted(end, 2).isoformat()
+        queries = [happened, booked]
+        if reading.changed_after is not None and reading.after is None:
+            since = reading.changed_after.isoformat().replace("+00:00", "Z")
+            queries.append({"created_at__gte": since})
+        of_account = {} if account_id is None else {"account": account_id}
+        found: dict[object, Payload] = {}
+        for query in queries:
+            found |= await self._client.listing(
+                Resource.TRANSACTIONS, link_id, {**query, **of_account}
+            )
+        return tuple(found.values())
+
+    def _movements(self, listed: tuple[Payload, ...], account_id: str | None) -> list[Listed]:
+        rows = listed if self._options.ids_last else latest_of(listed)
+        movements = (listed_of(row) for row in rows)
+        return [
+            movement
+            for movement in movements
+            if movement is not None and account_id in (None, movement.row.provider_account_id)
+        ]
 
 
-def _link_of(row: Payload) -> object:
-    account = row.get("account")
-    return account.get("link") if isinstance(account, dict) else row.get("link")
-
-
-def _refuse_broken(link: Payload) -> None:
-    code = BROKEN_LINKS.get(optional_text(link, "status") or "")
-    if code is not None:
-        raise BELVO_KNOWN_LINK_ERRORS.failure(code=code, http_status=200)
-
-
-def _read(response: VendorResponse, errors: ErrorTable) -> Payload:
-    if not response.ok:
-        raise _failure(response, errors)
-    return response.json_object()
-
-
-def _failure(response: VendorResponse, errors: ErrorTable) -> ProviderFailure:
-    body = response.error_body()
-    told = [entry for entry in (body if isinstance(body, list) else [body]) if _has_code(entry)]
-    known = [entry for entry in told if entry["code"] in errors.codes]
-    first = (known or told or [{}])[0]
-    code = first.get("code")
-    return errors.failure(
-        code=code if isinstance(code, str) else None,
-        http_status=response.status,
-        retry_after_s=retry_after_s(response.headers),
-        provider_request_id=note_request_id(first.get("request_id")),
-    )
-
-
-def _has_code(entry: object) -> TypeGuard[dict[str, object]]:
-    return isinstance(entry, dict) and isinstance(entry.get("code"), str) and bool(entry["code"])
+def _collected_at(rows: tuple[Payload, ...]) -> datetime | None:
+    told = (optional_instant(row, "collected_at") for row in rows)
+    return max((at for at in told if at is not None), default=None)
 
 
 def _vendor_http(client: httpx.AsyncClient, config: AdapterConfig) -> VendorHttp:
@@ -298,5 +296,6 @@ ADAPTER: Final = Adapter(
     quotas={"sandbox": _QUOTAS, "production": _QUOTAS},
     vendor_http=_vendor_http,
     build=lambda http, config: Belvo(http, Credential(config.keys), config.options, now=config.now),
-    default_options=_DEFAULT_OPTIONS,
+    webhooks=lambda _http, config: BelvoWebhooks.of(config),
+    default_options=BELVO_DEFAULTS,
 )

@@ -16,6 +16,12 @@ def _user(meaning: str) -> ErrorRule:
     return rule("auth", "item", meaning, user_action=RECONNECT)
 
 
+_GIVE_CODE: Final = (
+    "the bank asks the user for a one-time code: createLink with connectionId opens a widget that "
+    "takes it, then exchangeToken"
+)
+
+
 def _our_bug(meaning: str) -> ErrorRule:
     return rule("validation", "request", meaning)
 
@@ -25,7 +31,9 @@ _CODES: Final[Mapping[str, ErrorRule]] = {
     "access_to_resource_denied": rule(
         "auth", "client", "our contract does not allow this call", elsewhere=True
     ),
-    "token_required": _user("the bank asks the user for a one-time code"),
+    "token_required": rule(
+        "auth", "item", "the bank asks the user for a one-time code", user_action=_GIVE_CODE
+    ),
     "login_error": _user("the bank refuses the user's credentials"),
     "invalid_link": _user("the bank no longer accepts the user's credentials"),
     "unconfirmed_link": _user("the user never finished the bank's second factor"),

@@ -1,6 +1,9 @@
 """Belvo's accounts and transactions as ours (Account and Transaction of its OpenAPI)."""
 
+import re
 from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
 from typing import Final
 
 from orchestrator.domain import (
@@ -11,6 +14,7 @@ from orchestrator.domain import (
     ProviderTransaction,
 )
 
+from .categories import BELVO_CATEGORIES, category_among
 from .payload import (
     NO_CURRENCY,
     Payload,
@@ -26,7 +30,7 @@ from .payload import (
 )
 from .window_reading import Listed
 
-__all__ = ["account_of", "listed_of"]
+__all__ = ["account_of", "day_of", "listed_of"]
 
 _CATEGORIES: Final[Mapping[str, tuple[AccountType, str | None]]] = {
     "CHECKING_ACCOUNT": (AccountType.DEPOSITORY, "checking"),
@@ -38,6 +42,7 @@ _CATEGORIES: Final[Mapping[str, tuple[AccountType, str | None]]] = {
     "RECEIVABLES_ACCOUNT": (AccountType.OTHER, "receivables"),
 }
 _UNCATEGORIZED: Final = (AccountType.OTHER, None)
+_CLABE_SHAPE: Final = re.compile(r"\d{18}", re.ASCII)
 _DIRECTIONS: Final[Mapping[str, Direction]] = {"INFLOW": Direction.IN, "OUTFLOW": Direction.OUT}
 
 
@@ -49,8 +54,6 @@ def account_of(row: Payload) -> ProviderAccount:
 
     """
     kind, subtype = _CATEGORIES.get(optional_text(row, "category") or "", _UNCATEGORIZED)
-    balance = optional_section(row, "balance") or {}
-    credit = optional_section(row, "credit_data") or {}
     name = optional_text(row, "name")
     return ProviderAccount(
         provider_account_id=text(row, "id"),
@@ -60,13 +63,14 @@ def account_of(row: Payload) -> ProviderAccount:
         type=kind,
         subtype=subtype,
         currency=currency(row, "currency"),
-        balances=Balances(
-            available=optional_decimal(balance, "available"),
-            current=optional_decimal(balance, "current"),
-            limit=optional_decimal(credit, "credit_limit"),
-        ),
+        balances=_balances(row, kind),
         as_of=optional_instant(row, "collected_at"),
     )
+
+
+def day_of(row: Payload) -> date | None:
+    """The day of a movement: when it happened, else when the bank booked it."""
+    return optional_day(row, "value_date") or optional_day(row, "accounting_date")
 
 
 def listed_of(row: Payload) -> Listed | None:
@@ -82,7 +86,7 @@ def listed_of(row: Payload) -> Listed | None:
     account = section(row, "account")
     transaction_id, account_id = text(row, "id"), text(account, "id")
     amount = optional_decimal(row, "amount")
-    on = optional_day(row, "value_date") or optional_day(row, "accounting_date")
+    on = day_of(row)
     if amount is None or on is None:
         return None
     direction = _DIRECTIONS.get(optional_text(row, "type") or "", Direction.UNKNOWN)
@@ -105,16 +109,44 @@ def listed_of(row: Payload) -> Listed | None:
                 optional_text(row, "description") or optional_text(row, "observations") or ""
             ),
             merchant_name=optional_text(merchant, "merchant_name"),
-            category=optional_text(row, "category"),
+            category=category_among(
+                BELVO_CATEGORIES,
+                optional_text(row, "subcategory"),
+                optional_text(row, "category"),
+            ),
             pending=optional_text(row, "status") == "PENDING",
         ),
         optional_instant(row, "created_at"),
     )
 
 
-def _mask(row: Payload) -> str | None:
-    # The bank's own number first: the last digit of a CLABE is a check digit, and an agency with
-    # an account number ends in one too.
-    return mask_of(optional_text(row, "number")) or mask_of(
-        optional_text(row, "public_identification_value")
+def _balances(row: Payload, kind: AccountType) -> Balances:
+    # Belvo's balances carry no sign: those of a LIABILITY are what is owed, as ours are. What it
+    # calls available of a loan is the price of paying it off, which nobody can spend.
+    balance = optional_section(row, "balance") or {}
+    credit = optional_section(row, "credit_data") or {}
+    current = optional_decimal(balance, "current")
+    return Balances(
+        available=None if kind is AccountType.LOAN else optional_decimal(balance, "available"),
+        current=_told_apart(row) if current is None else current,
+        limit=optional_decimal(credit, "credit_limit"),
     )
+
+
+def _told_apart(row: Payload) -> Decimal | None:
+    loan = optional_section(row, "loan_data") or {}
+    receivables = optional_section(row, "receivables_data") or {}
+    owed = optional_decimal(loan, "outstanding_balance")
+    return optional_decimal(receivables, "current") if owed is None else owed
+
+
+def _mask(row: Payload) -> str | None:
+    return mask_of(optional_text(row, "number")) or mask_of(_public_number(row))
+
+
+def _public_number(row: Payload) -> str | None:
+    value = optional_text(row, "public_identification_value")
+    if value is not None and _CLABE_SHAPE.fullmatch(value):
+        # Bank, place, account number, and a check digit, which no bank shows as an account's end.
+        return value[6:17]
+    return value

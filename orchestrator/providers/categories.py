@@ -8,6 +8,7 @@ from orchestrator.domain import TransactionCategory as Ours
 
 __all__ = [
     "BELVO_CATEGORIES",
+    "BITSO_CATEGORIES",
     "FINICITY_CATEGORIES",
     "MX_CATEGORIES",
     "PLAID_CATEGORIES",
@@ -30,6 +31,15 @@ def category_among(table: Mapping[str, Ours], *labels: str | None) -> Ours | Non
 def _table(groups: Mapping[Ours, Iterable[str]]) -> Mapping[str, Ours]:
     return MappingProxyType({label: ours for ours, labels in groups.items() for label in labels})
 
+
+BITSO_CATEGORIES: Final = _table(
+    {
+        Ours.INVESTMENT: ("trade",),
+        Ours.FEES: ("fee",),
+        Ours.TRANSFER: ("funding", "withdrawal"),
+    }
+)
+"""Operations of Bitso's ledger."""
 
 PLAID_CATEGORIES: Final = _table(
     {

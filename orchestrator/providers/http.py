@@ -191,6 +191,7 @@ class VendorHttp:
         json: object | None = None,
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
+        auth: httpx.Auth | None = None,
         timeout_s: float = 60.0,
     ) -> VendorResponse:
         """Send one request and read its answer, whatever its status below 300 and above 399.
@@ -202,6 +203,7 @@ class VendorHttp:
             json: body.
             query: query items.
             headers: headers of this call alone.
+            auth: credentials of this call alone, in place of ours.
             timeout_s: longest silence on the wire; the attempt's own timeout cuts sooner.
 
         Raises:
@@ -227,7 +229,7 @@ class VendorHttp:
             timeout=httpx.Timeout(silence_s, connect=min(_CONNECT_TIMEOUT_S, silence_s)),
         )
         try:
-            response = await self._client.send(request, auth=self._auth, stream=True)
+            response = await self._client.send(request, auth=auth or self._auth, stream=True)
             if trace is not None:
                 trace.http_status = response.status_code
             try:

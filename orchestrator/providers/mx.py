@@ -5,24 +5,34 @@ our own keys. That is why an exchange has to prove that the member is the asking
 stay readable while a member is broken, so its status is looked at before its data.
 """
 
+import asyncio
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
 import httpx
 
-from orchestrator.domain import ConnectionStatus, Credential, LinkType, ProviderFailure
+from orchestrator.domain import (
+    ConfigurationError,
+    ConnectionStatus,
+    Credential,
+    LinkType,
+    ProviderFailure,
+    SeenMovement,
+)
 from orchestrator.resilience.quota import Quota, QuotaScope
 
 from .error_table import ErrorTable
 from .http import VendorHttp
 from .listing import shifted
-from .mx_client import MxClient, version_headers
-from .mx_errors import DISABLED_RULES, MEMBER_STATUSES, SETTLED
-from .mx_mapping import account_of, listed_of
-from .options import choice, options_with
-from .payload import Payload, optional_flag, optional_instant, optional_text, text
+from .mx_aggregation import MemberState, MxAggregation
+from .mx_client import MemberGuids, MxClient, version_headers
+from .mx_errors import DISABLED_RULES, MEMBER_STATUSES
+from .mx_mapping import account_of, is_shown, movement_of
+from .mx_webhooks import MxWebhooks
+from .options import choice, options_with, whole_number
+from .payload import optional_text, text
 from .protocol import (
     AccountsRead,
     AccountsRequest,
@@ -41,7 +51,7 @@ from .refusals import (
     temporary_part,
 )
 from .registry import Adapter, AdapterConfig
-from .window_reading import WindowReading
+from .window_reading import Listed, WindowReading
 from .wire_failures import malformed
 
 __all__ = ["ADAPTER", "Mx"]
@@ -57,7 +67,13 @@ _DEFAULT_OPTIONS: Final[Mapping[str, str]] = {
     "api_version": "v20250224",
     "date_format": "iso",
     "disabled_scope": "connection",
+    "refresh_after_hours": "24",
+    "refresh_wait_s": "15",
+    "merchants": "false",
+    "use_cases": "",
 }
+_VERSIONS: Final = ("v20250224", "v20111101")
+_USE_CASES: Final = ("PFM", "MONEY_MOVEMENT")
 
 
 class Mx:
@@ -65,7 +81,16 @@ class Mx:
 
     Options: `api_version` (`v20250224`, `v20111101`), `date_format` of the window (`iso` or `unix`;
     MX's specifications differ), `disabled_scope` (`connection` or `client`; what a member's status
-    `DISABLED` is about).
+    `DISABLED` is about), `refresh_after_hours` (the age from which newer data are asked for),
+    `refresh_wait_s` (for how long they are waited for), `merchants` (`true` asks for merchants'
+    names), `use_cases` (for contracts that want members marked by them).
+
+    Args:
+        client: calls MX.
+        options: all of the above.
+        now: aware UTC.
+        pause: waits.
+
     """
 
     def __init__(
@@ -74,40 +99,48 @@ class Mx:
         options: Mapping[str, str],
         *,
         now: Callable[[], datetime],
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._client = client
         self._now = now
-        # The newer version asks for data by name, the older one knows a mode only.
-        self._purpose: Mapping[str, object] = (
-            {"mode": "aggregation"}
-            if options["api_version"] == "v20111101"
-            else {"data_request": {"products": ["transactions"]}}
-        )
+        self._widget_settings = _widget_settings(options)
         self._unix_dates = choice(options, "date_format", ("iso", "unix"), provider="mx") == "unix"
+        wants_merchants = choice(options, "merchants", ("true", "false"), provider="mx") == "true"
+        self._enhancements = {"includes": "merchants"} if wants_merchants else {}
         disabled = choice(options, "disabled_scope", DISABLED_RULES, provider="mx")
-        self._statuses = ErrorTable(codes={**MEMBER_STATUSES, "DISABLED": DISABLED_RULES[disabled]})
+        hours = whole_number(options, "refresh_after_hours", low=3, high=8760, provider="mx")
+        self._aggregation = MxAggregation(
+            client,
+            ErrorTable(codes={**MEMBER_STATUSES, "DISABLED": DISABLED_RULES[disabled]}),
+            refresh_after=timedelta(hours=hours),
+            longest_wait_s=whole_number(options, "refresh_wait_s", low=0, high=300, provider="mx"),
+            now=now,
+            pause=pause,
+        )
 
     async def create_link(self, request: LinkRequest) -> LinkMade:
         """A widget's URL for the user, who is made at MX if need be; for one use, ten minutes."""
         settings: dict[str, object] = {
-            "widget_type": "connect_widget",
-            **self._purpose,
-            "include_transactions": True,
+            **self._widget_settings,
             "iso_country_code": [request.region],
-            "ui_message_version": 4,
         }
         if request.repair is not None:
-            user_guid = credential_part(request.repair, _USER)
-            settings["current_member_guid"] = credential_part(request.repair, _MEMBER)
+            guids = _guids(request.repair)
+            user_guid = guids.user
+            settings["current_member_guid"] = guids.member
             settings["update_credentials"] = True
         else:
             user_guid = _shaped(await self._client.user_guid(request.end_user_id))
             if request.provider_institution_id is not None:
                 settings["current_institution_code"] = request.provider_institution_id
+        if "current_institution_code" in settings or "current_member_guid" in settings:
+            # What is linked in the end is what was asked for.
+            settings["disable_institution_search"] = True
         if request.redirect_uri is not None:
             settings["client_redirect_url"] = request.redirect_uri
         asked_at = self._now()
-        widget = await self._client.widget(user_guid, settings, request.language)
+        repairs = request.repair is not None
+        widget = await self._client.widget(user_guid, settings, request.language, repairs=repairs)
         return LinkMade(
             link_type=LinkType.HOSTED_URL,
             link_token=None,
@@ -127,11 +160,12 @@ class Mx:
         user_guid = request.state.get(_USER, "")
         if not _MEMBER_SHAPE.fullmatch(member_guid) or not _USER_SHAPE.fullmatch(user_guid):
             raise invalid_token()
-        member = await self._client.new_member(user_guid, member_guid)
+        guids = MemberGuids(user_guid, member_guid)
+        member = await self._client.new_member(guids)
         if member is None or member.get("guid") != member_guid or member.get(_USER) != user_guid:
             raise not_this_users()
         try:
-            self._refuse_broken(member)
+            await self._aggregation.linked(guids, MemberState.of(member))
         except ProviderFailure as error:
             raise during_exchange(error) from None
         return Exchanged(
@@ -142,16 +176,16 @@ class Mx:
         )
 
     async def get_accounts(self, request: AccountsRequest) -> AccountsRead:
-        """All stored accounts of the member, as of its last successful aggregation."""
-        user_guid, member_guid = _guids(request.credential)
-        member = await self._client.member(user_guid, member_guid)
-        stale = self._stale(member, allow_stale=request.allow_stale)
-        as_of = optional_instant(member, "successfully_aggregated_at")
-        listed = await self._client.listing(user_guid, member_guid, "accounts")
+        """The open accounts of the member, as of its last successful aggregation."""
+        guids = _guids(request.credential)
+        state = await self._brought_up(guids, allow_stale=request.allow_stale)
+        listing = await self._client.listing(guids, "accounts")
         return AccountsRead(
-            accounts=tuple(account_of(row, as_of=as_of) for row in listed),
-            as_of=as_of,
-            stale=stale,
+            accounts=tuple(
+                account_of(row, as_of=state.succeeded_at) for row in listing.rows if is_shown(row)
+            ),
+            as_of=state.succeeded_at,
+            stale=self._aggregation.is_stale(state) or not listing.is_steady,
         )
 
     async def sync_transactions(self, request: TransactionsRequest) -> TransactionsRead:
@@ -161,55 +195,66 @@ class Mx:
         window shows by the whole listing only. A pending row lives 14 days at most, which is how
         far a reading since a cursor looks back.
         """
-        user_guid, member_guid = _guids(request.credential)
+        guids = _guids(request.credential)
         reading = WindowReading.of(request, self._now())
-        member = await self._client.member(user_guid, member_guid)
-        stale = self._stale(member, allow_stale=request.allow_stale)
+        state = await self._brought_up(guids, allow_stale=request.allow_stale)
         until = reading.end or shifted(request.today, _ANNOUNCED_DAYS)
         # A day more on each side: MX cuts at midnight, of a time zone that it does not name.
-        listed = await self._client.listing(
-            user_guid,
-            member_guid,
+        listing = await self._client.listing(
+            guids,
             "transactions",
             {
                 "from_date": self._date(shifted(reading.first_day, -1)),
                 "to_date": self._date(shifted(until, 1)),
+                **self._enhancements,
             },
         )
-        movements = (listed_of(row) for row in listed)
+        movements = [movement_of(row, undated=reading.first_day) for row in listing.rows]
+        account = request.provider_account_id
         return reading.answer(
             (
-                movement
-                for movement in movements
-                if movement is not None
-                and request.provider_account_id in (None, movement.row.provider_account_id)
+                one
+                for one in movements
+                if isinstance(one, Listed) and account in (None, one.row.provider_account_id)
             ),
             limit=request.limit,
-            stale=stale,
-            provider_account_id=request.provider_account_id,
+            stale=self._aggregation.is_stale(state) or not listing.is_steady,
+            provider_account_id=account,
+            unready=(
+                one
+                for one in movements
+                if isinstance(one, SeenMovement) and account in (None, one.provider_account_id)
+            ),
         )
 
     async def revoke(self, credential: Credential) -> None:
         """Delete the member; quiet when it is already gone."""
-        await self._client.forget(*_guids(credential))
+        await self._client.forget(_guids(credential))
+
+    async def _brought_up(self, guids: MemberGuids, *, allow_stale: bool) -> MemberState:
+        state = MemberState.of(await self._client.member(guids))
+        return await self._aggregation.brought_up(guids, state, allow_stale=allow_stale)
 
     def _date(self, day: date) -> str:
         if self._unix_dates:
             return str(int(datetime.combine(day, time(), UTC).timestamp()))
         return day.isoformat()
 
-    def _refuse_broken(self, member: Payload) -> None:
-        status = optional_text(member, "connection_status")
-        if status is not None and status in self._statuses.codes:
-            raise self._statuses.failure(code=status, http_status=200)
 
-    def _stale(self, member: Payload, *, allow_stale: bool) -> bool:
-        if not allow_stale:
-            self._refuse_broken(member)
-        if optional_text(member, "connection_status") not in SETTLED:
-            return True
-        first_job_runs = optional_flag(member, "is_being_aggregated") is True
-        return first_job_runs and optional_text(member, "successfully_aggregated_at") is None
+def _widget_settings(options: Mapping[str, str]) -> Mapping[str, object]:
+    """What every widget is asked for with; the two versions name the data in ways of their own."""
+    settings: dict[str, object] = {"widget_type": "connect_widget", "ui_message_version": 4}
+    if choice(options, "api_version", _VERSIONS, provider="mx") == "v20111101":
+        settings |= {"mode": "aggregation", "include_transactions": True}
+    else:
+        settings["data_request"] = {"products": ["transactions"]}
+    cases = [case.strip() for case in options["use_cases"].split(",") if case.strip()]
+    if not set(cases) <= set(_USE_CASES):
+        raise ConfigurationError(
+            f"providers.mx.options.use_cases is {options['use_cases']!r}: "
+            f"set it to names out of {', '.join(_USE_CASES)}, with commas, or leave it empty"
+        )
+    return {**settings, "use_cases": cases} if cases else settings
 
 
 def _shaped(guid: object) -> str:
@@ -218,13 +263,13 @@ def _shaped(guid: object) -> str:
     return guid
 
 
-def _guids(credential: Credential) -> tuple[str, str]:
-    return credential_part(credential, _USER), credential_part(credential, _MEMBER)
+def _guids(credential: Credential) -> MemberGuids:
+    return MemberGuids(credential_part(credential, _USER), credential_part(credential, _MEMBER))
 
 
 def _options(config: AdapterConfig) -> Mapping[str, str]:
     options = options_with(config.options, _DEFAULT_OPTIONS, provider="mx")
-    choice(options, "api_version", ("v20250224", "v20111101"), provider="mx")
+    choice(options, "api_version", _VERSIONS, provider="mx")
     return options
 
 
@@ -254,5 +299,6 @@ ADAPTER: Final = Adapter(
     quotas={"sandbox": _QUOTAS, "production": _QUOTAS},
     vendor_http=_vendor_http,
     build=_build,
+    webhooks=lambda _http, config: MxWebhooks.of(config),
     default_options=_DEFAULT_OPTIONS,
 )

@@ -10,21 +10,25 @@ from orchestrator.domain import (
     Direction,
     ProviderAccount,
     ProviderTransaction,
+    SeenMovement,
 )
 
+from .categories import MX_CATEGORIES, category_among
 from .payload import (
     Payload,
     currency,
     mask_of,
     optional_day,
     optional_decimal,
+    optional_flag,
     optional_instant,
+    optional_section,
     optional_text,
     text,
 )
 from .window_reading import Listed
 
-__all__ = ["account_of", "listed_of"]
+__all__ = ["account_of", "is_shown", "movement_of"]
 
 _TYPES: Final[Mapping[str, tuple[AccountType, str | None]]] = {
     "CHECKING": (AccountType.DEPOSITORY, "checking"),
@@ -41,18 +45,48 @@ _TYPES: Final[Mapping[str, tuple[AccountType, str | None]]] = {
     "PROPERTY": (AccountType.OTHER, "property"),
 }
 _UNTYPED: Final = (AccountType.OTHER, None)
+_SUBTYPES: Final[Mapping[str, str | None]] = {
+    "NONE": None,
+    "PLAN_401_A": "401a",
+    "PLAN_401_K": "401k",
+    "PLAN_403_B": "403b",
+    "PLAN_457": "457",
+    "PLAN_457_B": "457b",
+    "PLAN_529": "529",
+}
+"""Subtypes that are not simply words with underlines."""
 _DATES: Final = ("date", "transacted_at", "posted_at", "created_at")
 
 
+def is_shown(row: Payload) -> bool:
+    """Whether an account is the bank's and open.
+
+    MX keeps closed accounts with their last balances, and tells no newer ones; a manual account is
+    what a user typed in. One that the user hides is an account all the same.
+
+    Raises:
+        ProviderFailure: `MALFORMED`.
+
+    """
+    return not (optional_flag(row, "is_closed") or optional_flag(row, "is_manual"))
+
+
 def account_of(row: Payload, *, as_of: datetime | None) -> ProviderAccount:
-    """An account, as of the member's last successful aggregation.
+    """An account, as of when MX last gathered it, or else its member.
+
+    A debt's balance is what is owed, as with us; below zero where too much was paid.
 
     Raises:
         ProviderFailure: `MALFORMED`.
 
     """
     kind, subtype = _TYPES.get(optional_text(row, "type") or "", _UNTYPED)
-    told_subtype = optional_text(row, "subtype")
+    told_subtype = optional_text(row, "subtype") or (
+        optional_text(row, "property_type") if subtype == "property" else None
+    )
+    if told_subtype is not None:
+        plain = told_subtype.lower().replace("_", " ")
+        subtype = _SUBTYPES.get(told_subtype, plain) or subtype
     name = optional_text(row, "name")
     available = optional_decimal(row, "available_balance")
     return ProviderAccount(
@@ -61,7 +95,7 @@ def account_of(row: Payload, *, as_of: datetime | None) -> ProviderAccount:
         official_name=name,
         mask=mask_of(optional_text(row, "account_number")),
         type=kind,
-        subtype=told_subtype.lower().replace("_", " ") if told_subtype else subtype,
+        subtype=subtype,
         currency=currency(row, "currency_code"),
         balances=Balances(
             available=(
@@ -70,14 +104,14 @@ def account_of(row: Payload, *, as_of: datetime | None) -> ProviderAccount:
             current=optional_decimal(row, "balance"),
             limit=optional_decimal(row, "credit_limit"),
         ),
-        as_of=as_of,
+        as_of=optional_instant(row, "imported_at") or as_of,
     )
 
 
-def listed_of(row: Payload) -> Listed | None:
-    """A movement; None while MX has no date or no amount for it, which it may fill in later.
+def movement_of(row: Payload, *, undated: date) -> Listed | SeenMovement:
+    """A movement; only seen while MX has no date or no amount for it, which it may fill in later.
 
-    MX's amounts carry no sign, `type` does. That they are never negative is nowhere said, so their
+    `undated` stands for the date that it does not have. MX's amounts carry no sign, `type` does. That they are never negative is nowhere said, so their
     magnitude is taken.
 
     Raises:
@@ -87,7 +121,7 @@ def listed_of(row: Payload) -> Listed | None:
     transaction_id, account_id = text(row, "guid"), text(row, "account_guid")
     amount, on = optional_decimal(row, "amount"), _date_of(row)
     if amount is None or on is None:
-        return None
+        return SeenMovement(transaction_id, account_id, on or undated)
     kind = optional_text(row, "type")
     magnitude = amount.copy_abs()
     changed_at = optional_instant(row, "updated_at") or optional_instant(row, "created_at")
@@ -113,8 +147,12 @@ def listed_of(row: Payload) -> Listed | None:
                 or optional_text(row, "memo")
                 or ""
             ),
-            merchant_name=None,
-            category=optional_text(row, "top_level_category") or optional_text(row, "category"),
+            merchant_name=optional_text(optional_section(row, "merchant") or {}, "name"),
+            category=category_among(
+                MX_CATEGORIES,
+                optional_text(row, "category"),
+                optional_text(row, "top_level_category"),
+            ),
             pending=optional_text(row, "status") == "PENDING",
         ),
         changed_at,

@@ -1,10 +1,11 @@
 """Settings of one adapter, for the points that its vendor leaves unclear."""
 
+import re
 from collections.abc import Collection, Mapping
 
 from orchestrator.domain import ConfigurationError
 
-__all__ = ["choice", "options_with", "whole_number"]
+__all__ = ["choice", "matching", "options_with", "whole_number"]
 
 
 def options_with(
@@ -39,6 +40,23 @@ def choice(
         raise ConfigurationError(
             f"providers.{provider}.options.{name} is {value!r}: "
             f"set it to one of {', '.join(sorted(allowed))}"
+        )
+    return value
+
+
+def matching(
+    options: Mapping[str, str], name: str, shape: re.Pattern[str], what: str, *, provider: str
+) -> str:
+    """An option's value of a certain shape, which `what` names.
+
+    Raises:
+        ConfigurationError: it has another.
+
+    """
+    value = options[name]
+    if not shape.fullmatch(value):
+        raise ConfigurationError(
+            f"providers.{provider}.options.{name} is {value!r}: set it to {what}"
         )
     return value
 

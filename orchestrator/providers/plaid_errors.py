@@ -113,6 +113,12 @@ _INPUT_ERRORS: Final[Mapping[str, ErrorRule]] = {
     "INVALID_INSTITUTION": _unsupported("the bank's id is not known there", "request"),
     "INVALID_LINK_CUSTOMIZATION": _our_bug("the named look of the widget does not exist"),
     "INVALID_WEBHOOK_VERIFICATION_KEY_ID": _our_bug("no webhook key has this id"),
+    "INVALID_AUDIT_COPY_TOKEN": _our_bug("the token of the audit copy is not valid"),
+    "INVALID_STRIPE_ACCOUNT": _our_bug("the partner's account is not valid"),
+    "INVALID_USER_IDENTITY_DATA": _our_bug("what was told of the user is not accepted"),
+    "INCORRECT_DEPOSIT_VERIFICATION": _our_bug("the amounts of the test deposits are wrong"),
+    "PROFILE_ACCESS_FORBIDDEN": _our_bug("the user's profile there is closed to us"),
+    "PROFILE_AUTHENTICATION_FAILED": _our_bug("the user's profile there was not opened"),
 }
 
 _REQUEST_ERRORS: Final[Mapping[str, ErrorRule]] = {
@@ -148,6 +154,9 @@ _LIMITS: Final[Mapping[str, ErrorRule]] = {
     "RATE_LIMIT": rule("rate_limit", "item", "the user was asked to wait a day or two"),
     # Answered with 429 all the same: waiting does not bring credits back.
     "CREDITS_EXHAUSTED": _our_keys("our credits there are used up"),
+    # Nor new connections, while those there are go on.
+    "ADDITION_LIMIT": _unsupported("our contract there allows no more connections", "request"),
+    "TRIAL_CONNECTION_LIMIT": _unsupported("our trial there allows no more connections", "request"),
 }
 
 _OTHERS: Final[Mapping[str, ErrorRule]] = {
@@ -173,6 +182,15 @@ _OTHERS: Final[Mapping[str, ErrorRule]] = {
     "LAST_UPDATED_DATETIME_OUT_OF_RANGE": rule(
         "provider_down", "institution", "the balance is older than was asked for"
     ),
+    "RECAPTCHA_REQUIRED": rule(
+        "auth", "request", "the user has to show to be no robot", user_action=RESTART_LINK
+    ),
+    "RECAPTCHA_BAD": rule(
+        "auth", "request", "the user was taken for a robot", user_action=RESTART_LINK
+    ),
+    "USER_NOT_FOUND": _user("the user is not known there", LINK_AGAIN),
+    "SANDBOX_PRODUCT_NOT_ENABLED": _our_bug("the connection was made without this product"),
+    "SANDBOX_WEBHOOK_INVALID": _our_bug("the connection names no address to report to"),
 }
 
 PLAID_ERRORS: Final = ErrorTable(

@@ -9,8 +9,10 @@ from orchestrator.domain import (
     Direction,
     ProviderAccount,
     ProviderTransaction,
+    TransactionCategory,
 )
 
+from .categories import PLAID_CATEGORIES, category_among
 from .payload import (
     Payload,
     currency,
@@ -49,17 +51,23 @@ def account_of(row: Payload) -> ProviderAccount:
     balances = section(row, "balances")
     official_name = optional_text(row, "official_name")
     mask = optional_text(row, "mask")
+    kind = _TYPES.get(text(row, "type"), AccountType.OTHER)
+    current = optional_decimal(balances, "current")
+    available = optional_decimal(balances, "available")
+    if available is None and kind is AccountType.DEPOSITORY:
+        # Some banks do not work it out. Of a debt, `current` is what is owed and no substitute.
+        available = current
     return ProviderAccount(
         provider_account_id=text(row, "account_id"),
         name=optional_text(row, "name") or official_name or "",
         official_name=official_name,
         mask=mask_of(mask) or mask,
-        type=_TYPES.get(text(row, "type"), AccountType.OTHER),
+        type=kind,
         subtype=optional_text(row, "subtype"),
         currency=currency(balances, *_CURRENCIES),
         balances=Balances(
-            available=optional_decimal(balances, "available"),
-            current=optional_decimal(balances, "current"),
+            available=available,
+            current=current,
             limit=optional_decimal(balances, "limit"),
         ),
         as_of=optional_instant(balances, "last_updated_datetime"),
@@ -99,6 +107,8 @@ def transaction_of(row: Payload) -> ProviderTransaction:
     )
 
 
-def _category(row: Payload) -> str | None:
-    category = optional_section(row, "personal_finance_category")
-    return None if category is None else optional_text(category, "primary")
+def _category(row: Payload) -> TransactionCategory | None:
+    told = optional_section(row, "personal_finance_category") or {}
+    return category_among(
+        PLAID_CATEGORIES, optional_text(told, "detailed"), optional_text(told, "primary")
+    )

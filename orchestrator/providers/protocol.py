@@ -26,6 +26,7 @@ __all__ = [
     "ExchangeRequest",
     "Exchanged",
     "FinancialProvider",
+    "KeepsKeysBack",
     "LinkMade",
     "LinkRequest",
     "TransactionsRead",
@@ -86,20 +87,28 @@ class Exchanged:
 
     `login_key` identifies the institution login at the vendor without granting anything, so that a
     repaired or repeated link of the same login is recognised (Plaid's item id, an MX member guid).
+    `warnings` are sentences of ours for the caller: the connection works, but something about it
+    should be looked at.
     """
 
     credential: Credential
     login_key: str
     provider_institution_id: str | None
     status: ConnectionStatus
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class AccountsRequest:
-    """Read a connection's accounts; `allow_stale` takes old data of a broken connection."""
+    """Read a connection's accounts; `allow_stale` takes old data of a broken connection.
+
+    `known_account_ids` are the vendor's ids of accounts that this connection has shown before or
+    has told movements of: a vendor whose accounts come and go with their money keeps these listed.
+    """
 
     credential: Credential
     allow_stale: bool
+    known_account_ids: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +146,9 @@ class TransactionsRead:
 
     `next_cursor` is the adapter's own text, non-secret, at most 1,500 characters, and always there:
     with `has_more` it continues this answer, without it asks what changed afterwards.
-    `listing` is set by vendors that tell no removals: whoever keeps what was seen compares, and
-    what is gone since `told_since` (the reading before, None where there was none) is removed too.
+    `listing` is set by vendors that tell no removals, with `listed_at`, when its reading began:
+    whoever keeps what was seen compares, and what is gone since `told_since` (the reading before,
+    None where there was none) is removed too.
     """
 
     transactions: tuple[ProviderTransaction, ...]
@@ -147,6 +157,7 @@ class TransactionsRead:
     has_more: bool
     stale: bool
     listing: CompleteListing | None = None
+    listed_at: datetime | None = None
     told_since: datetime | None = None
 
 
@@ -176,4 +187,17 @@ class FinancialProvider(Protocol):
 
     async def revoke(self, credential: Credential) -> None:
         """End the connection at the vendor; quiet when it is already gone."""
+        ...
+
+
+@runtime_checkable
+class KeepsKeysBack(Protocol):
+    """An adapter that does not send our keys again once its vendor has refused them.
+
+    For vendors at which trying again does harm. The circuit alone does not hold everything back:
+    an operator can force it, and a revocation does not ask it.
+    """
+
+    def keys_trusted_again(self) -> None:
+        """Try the keys once more when they are next needed: an operator has said so."""
         ...

@@ -7,12 +7,14 @@ from importlib import import_module
 from typing import cast
 
 import httpx
+from pydantic import SecretStr
 
 from orchestrator.provider_registry import REGISTRY, ProviderSpec
 from orchestrator.resilience.quota import Quota
 
 from .http import VendorHttp
 from .protocol import FinancialProvider
+from .webhooks import WebhookReader
 
 __all__ = ["REGISTRY", "Adapter", "AdapterConfig", "ProviderSpec", "adapter_of"]
 
@@ -28,6 +30,7 @@ class AdapterConfig:
     `keys` are our own credentials at the vendor by environment variable name; `options` are the
     settings of `[providers.<name>.options]`, texts, for points the vendor leaves unclear.
     `environment` is `sandbox` or `production`. `now` is the adapter's clock, aware UTC.
+    `webhook_auth` is the Authorization value agreed with a vendor that signs no webhooks.
     """
 
     environment: str
@@ -35,6 +38,7 @@ class AdapterConfig:
     keys: Mapping[str, str] = field(repr=False)
     options: Mapping[str, str] = field(default_factory=dict)
     now: Callable[[], datetime] = _utc_now
+    webhook_auth: SecretStr | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,8 @@ class Adapter:
 
     `build` makes the adapter; `vendor_http` wraps the client with our credentials for it.
     `base_urls` by environment. `quotas` by environment, as published. `exchange_consumes`: an
-    exchange uses its temporary token up, so that a lost answer leaves it in doubt.
+    exchange uses its temporary token up, so that a lost answer leaves it in doubt. `webhooks` makes
+    the reader of the vendor's webhooks, None where it has none.
     """
 
     base_urls: Mapping[str, str]
@@ -52,6 +57,7 @@ class Adapter:
     build: Callable[[VendorHttp, AdapterConfig], FinancialProvider]
     default_options: Mapping[str, str] = field(default_factory=dict)
     exchange_consumes: bool = False
+    webhooks: Callable[[VendorHttp, AdapterConfig], WebhookReader] | None = None
 
 
 def adapter_of(spec: ProviderSpec) -> Adapter | None:

@@ -54,8 +54,15 @@ class WindowReading:
     told_since: datetime | None = None
 
     @classmethod
-    def of(cls, request: TransactionsRequest, now: datetime) -> Self:
+    def of(
+        cls, request: TransactionsRequest, now: datetime, *, overlap_days: int = _OVERLAP_DAYS
+    ) -> Self:
         """The reading that a request asks for.
+
+        Args:
+            request: what is asked for.
+            now: when this reading begins.
+            overlap_days: how far back a reading since a cursor looks again.
 
         Raises:
             ProviderFailure: `INVALID_CURSOR`.
@@ -82,7 +89,7 @@ class WindowReading:
             changed_after=read_at - _SLACK,
             read_at=now,
             seen_until=request.today,
-            first_day=max(start, shifted(min(seen_until, request.today), -_OVERLAP_DAYS)),
+            first_day=max(start, shifted(min(seen_until, request.today), -overlap_days)),
             told_since=read_at,
         )
 
@@ -94,6 +101,7 @@ class WindowReading:
         stale: bool,
         provider_account_id: str | None = None,
         whole: bool = True,
+        unready: Iterable[SeenMovement] = (),
     ) -> TransactionsRead:
         """The next `limit` movements of this reading, out of all that the vendor listed.
 
@@ -103,6 +111,7 @@ class WindowReading:
             stale: the vendor awaits fresher data; its listing then proves nothing.
             provider_account_id: the account to which the listing is narrowed.
             whole: all of those movements are listed, so that what is not there is gone.
+            unready: what the vendor lists, too, and cannot be told yet: it is not gone.
 
         """
         found = tuple(listed)
@@ -116,22 +125,31 @@ class WindowReading:
             next_cursor=self._cursor(going_on),
             has_more=going_on is not None,
             stale=stale,
-            listing=self._listing(found, provider_account_id) if is_whole else None,
+            listing=self._listing(found, unready, provider_account_id) if is_whole else None,
+            listed_at=self.read_at if is_whole else None,
             told_since=self.told_since if is_whole else None,
         )
 
-    def _listing(self, found: Iterable[Listed], provider_account_id: str | None) -> CompleteListing:
+    def _listing(
+        self,
+        found: Iterable[Listed],
+        unready: Iterable[SeenMovement],
+        provider_account_id: str | None,
+    ) -> CompleteListing:
         return CompleteListing(
             first_day=self.first_day,
             last_day=self.seen_until if self.end is None else self.end,
             provider_account_id=provider_account_id,
-            movements=tuple(
-                SeenMovement(
-                    entry.row.provider_transaction_id,
-                    entry.row.provider_account_id,
-                    entry.row.date,
-                )
-                for entry in found
+            movements=(
+                *(
+                    SeenMovement(
+                        entry.row.provider_transaction_id,
+                        entry.row.provider_account_id,
+                        entry.row.date,
+                    )
+                    for entry in found
+                ),
+                *unready,
             ),
         )
 

@@ -1,8 +1,13 @@
 """Connections and their encrypted credentials, link sessions, idempotency keys."""
 
+from .address import VAULT_FILE, is_sqlite, place_of, vault_url
 from .cipher import VaultCipher
+from .database import threads_for
+from .idempotency import answer_owner
+from .inspecting import VaultLook, look_at_vault
 from .key import vault_cipher
-from .store import VaultStore, vault_url
+from .resealing import Resealed
+from .store import VaultStore
 from .values import (
     ConnectionRecord,
     ExchangeBusy,
@@ -16,6 +21,8 @@ from .values import (
     IdempotencyStart,
     LinkSession,
     LinkSessionView,
+    ListingDoubted,
+    ListingNoted,
     Mismatch,
     NewConnection,
     Replay,
@@ -24,6 +31,7 @@ from .values import (
 )
 
 __all__ = [
+    "VAULT_FILE",
     "ConnectionRecord",
     "ExchangeBusy",
     "ExchangeDone",
@@ -36,13 +44,22 @@ __all__ = [
     "IdempotencyStart",
     "LinkSession",
     "LinkSessionView",
+    "ListingDoubted",
+    "ListingNoted",
     "Mismatch",
     "NewConnection",
     "Replay",
+    "Resealed",
     "Running",
     "SealedCredential",
     "VaultCipher",
+    "VaultLook",
     "VaultStore",
+    "answer_owner",
+    "is_sqlite",
+    "look_at_vault",
+    "place_of",
+    "threads_for",
     "vault_cipher",
     "vault_url",
 ]

@@ -46,6 +46,7 @@ class VaultCipher:
                 )
         self._ciphers = {key_id.encode(): AESGCM(key) for key_id, key in keys.items()}
         self._active = active.encode()
+        self._head = bytes([_VERSION, len(self._active)]) + self._active
         # Digests must outlive a rotation, so they hang on the oldest key: the last one named.
         oldest = list(keys.values())[-1]
         self._mac_key = HKDF(SHA256(), KEY_BYTES, salt=None, info=b"orchestrator mac").derive(
@@ -55,12 +56,16 @@ class VaultCipher:
     def seal(self, plaintext: bytes, *, associated: str) -> bytes:
         """Ciphertext that opens only with the same `associated` text."""
         nonce = os.urandom(_NONCE_BYTES)
-        head = bytes([_VERSION, len(self._active)]) + self._active
+        head = self._head
         return (
             head
             + nonce
             + self._ciphers[self._active].encrypt(nonce, plaintext, head + associated.encode())
         )
+
+    def is_current(self, sealed: bytes) -> bool:
+        """Whether these bytes say that they are sealed under the key that seals now."""
+        return sealed.startswith(self._head)
 
     def open(self, sealed: bytes, *, associated: str) -> bytes:
         """The plaintext.

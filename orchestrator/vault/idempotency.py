@@ -1,18 +1,26 @@
 """Idempotency keys: one request a key, and its answer again for whoever repeats it."""
 
+import json
 from typing import Final
 
-from sqlalchemy import ColumnElement, Engine, and_, delete, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import ColumnElement, and_, delete, or_, select, update
 
 from orchestrator.domain import Operation
 
+from .database import Database, insert_if_absent
 from .schema import idempotency
 from .values import Fresh, IdempotencyStart, Mismatch, Replay, Running
 
-__all__ = ["KEPT_S", "IdempotencyLedger"]
+__all__ = ["KEPT_S", "IdempotencyLedger", "answer_owner"]
 
 KEPT_S: Final = 86_400.0
+_LONGEST_RUN_S: Final = 900.0
+"""No request lives longer than ten minutes: a key that runs for more has lost whoever took it."""
+
+
+def answer_owner(caller_id: str, operation: str, key: str) -> str:
+    """What the answer under a key is sealed for."""
+    return json.dumps([caller_id, operation, key])
 
 
 def _is(caller_id: str, operation: Operation, key: str) -> ColumnElement[bool]:
@@ -23,41 +31,45 @@ def _is(caller_id: str, operation: Operation, key: str) -> ColumnElement[bool]:
     )
 
 
+def _is_over(now: float) -> ColumnElement[bool]:
+    return or_(
+        idempotency.c.created_at <= now - KEPT_S,
+        and_(idempotency.c.answer.is_(None), idempotency.c.created_at <= now - _LONGEST_RUN_S),
+    )
+
+
 class IdempotencyLedger:
     """The table of keys. Answers are kept 24 hours, as the bytes handed in."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def begin(
         self, caller_id: str, operation: Operation, key: str, body_mac: str, now: float
     ) -> IdempotencyStart:
         """Take a key, or tell what became of it."""
-        with self._engine.begin() as transaction:
+        with self._database.writing() as transaction:
             transaction.execute(
-                delete(idempotency).where(
-                    _is(caller_id, operation, key), idempotency.c.created_at <= now - KEPT_S
-                )
+                delete(idempotency).where(_is(caller_id, operation, key), _is_over(now))
             )
+            taken = insert_if_absent(
+                transaction,
+                idempotency,
+                caller_id=caller_id,
+                operation=operation.value,
+                key=key,
+                body_mac=body_mac,
+                created_at=now,
+            )
+            if taken:
+                return Fresh()
             row = transaction.execute(
                 select(idempotency.c.body_mac, idempotency.c.answer).where(
                     _is(caller_id, operation, key)
                 )
             ).first()
-            if row is None:
-                try:
-                    transaction.execute(
-                        insert(idempotency).values(
-                            caller_id=caller_id,
-                            operation=operation.value,
-                            key=key,
-                            body_mac=body_mac,
-                            created_at=now,
-                        )
-                    )
-                except IntegrityError:
-                    return Running()
-                return Fresh()
+        if row is None:
+            return Running()  # released in this very moment: who asks again takes it
         if row.body_mac != body_mac:
             return Mismatch()
         return Running() if row.answer is None else Replay(row.answer)
@@ -66,7 +78,7 @@ class IdempotencyLedger:
         self, caller_id: str, operation: Operation, key: str, body: bytes, now: float
     ) -> None:
         """Keep the answer that this key gives from now on."""
-        with self._engine.begin() as transaction:
+        with self._database.writing() as transaction:
             transaction.execute(
                 update(idempotency)
                 .where(_is(caller_id, operation, key))
@@ -75,7 +87,7 @@ class IdempotencyLedger:
 
     def release(self, caller_id: str, operation: Operation, key: str) -> None:
         """Let the key go: its request failed in a way that may be repeated."""
-        with self._engine.begin() as transaction:
+        with self._database.writing() as transaction:
             transaction.execute(delete(idempotency).where(_is(caller_id, operation, key)))
 
     def recover(self) -> int:
@@ -83,14 +95,12 @@ class IdempotencyLedger:
 
         An exchange is safe without its key: its link session remembers that it was sent.
         """
-        with self._engine.begin() as transaction:
+        with self._database.writing() as transaction:
             return transaction.execute(
                 delete(idempotency).where(idempotency.c.answer.is_(None))
             ).rowcount
 
     def purge(self, now: float) -> int:
-        """Forget keys older than a day. Tells how many."""
-        with self._engine.begin() as transaction:
-            return transaction.execute(
-                delete(idempotency).where(idempotency.c.created_at <= now - KEPT_S)
-            ).rowcount
+        """Forget keys that are over. Tells how many."""
+        with self._database.writing() as transaction:
+            return transaction.execute(delete(idempotency).where(_is_over(now))).rowcount

@@ -4,6 +4,7 @@ import base64
 import binascii
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
@@ -71,8 +72,9 @@ def _from_file(path: Path) -> bytes:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
             _make(path)
-        mode = stat.S_IMODE(path.stat().st_mode)
-        key = path.read_bytes()
+        with path.open("rb") as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            key = file.read(KEY_BYTES + 1)
     except OSError as error:
         raise ConfigurationError(
             f"the vault's key {path} can be neither read nor made: {error.strerror}"
@@ -94,9 +96,17 @@ def _make(path: Path) -> None:
             file.write(os.urandom(KEY_BYTES))
             file.flush()
             os.fsync(file.fileno())
-        try:
+        with suppress(FileExistsError):
             os.link(draft, path)
-        except FileExistsError:
-            return
+        # Before anything is sealed under it: a power cut must not take the name back.
+        _sync_folder(path.parent)
     finally:
         draft.unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

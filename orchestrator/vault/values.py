@@ -17,6 +17,8 @@ __all__ = [
     "IdempotencyStart",
     "LinkSession",
     "LinkSessionView",
+    "ListingDoubted",
+    "ListingNoted",
     "Mismatch",
     "NewConnection",
     "Replay",
@@ -48,6 +50,7 @@ class ConnectionRecord:
     """A connection without its credential. `read_at` is None until its accounts were first read.
 
     `credential_version` grows with every new credential, so that caches of the old one are seen.
+    `refresh_due_at` is when the vendor reported that there is something new to read.
     """
 
     connection_id: str
@@ -60,6 +63,7 @@ class ConnectionRecord:
     account_ids: tuple[str, ...]
     created_at: float
     read_at: float | None
+    refresh_due_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,20 @@ class SealedCredential:
     sealed: bytes = field(repr=False)
     version: int
     account_ids: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ListingNoted:
+    """A listing was noted. `gone` are the vendor's ids that its asker has to be told are gone."""
+
+    gone: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ListingDoubted:
+    """A listing shows none of the `known` movements that it should; nothing was noted."""
+
+    known: int
 
 
 @dataclass(frozen=True, slots=True)

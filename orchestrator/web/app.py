@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from orchestrator.domain import ErrorType, OperationError, RequestRefused
 from orchestrator.intake import new_request_id
 
-from . import admin, connections, operations
+from . import admin, connections, operations, webhooks
 from .problem import PROBLEM_JSON, internal_body, problem
 from .service import OpenService
 
@@ -113,6 +113,7 @@ def create_app(open_service: OpenService) -> FastAPI:
     app.add_exception_handler(Exception, _unexpected)
     app.include_router(operations.router)
     app.include_router(connections.router)
+    app.include_router(webhooks.router)
     app.include_router(admin.router)
 
     @app.get("/healthz", tags=["probes"])

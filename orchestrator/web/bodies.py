@@ -1,11 +1,13 @@
 """Request bodies as OpenAPI shows them, and their reading with a bound on size."""
 
+import asyncio
 from typing import Annotated, Final, Generic, Literal, TypeVar
 
 import orjson
-from fastapi import Request
+from fastapi import HTTPException, Request
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+from starlette.requests import ClientDisconnect
 
 from orchestrator.domain import DEFAULT_DEADLINE_MS, ErrorType, OperationError, RequestRefused
 from orchestrator.intake import DEFAULT_REGION, refused_field
@@ -15,6 +17,7 @@ __all__ = [
     "BatchBody",
     "CircuitBody",
     "OperationBody",
+    "read_bytes",
     "read_json_object",
 ]
 
@@ -62,6 +65,45 @@ class CircuitBody(_Body):
     reason: Annotated[str, Field(min_length=1, max_length=200)]
 
 
+async def read_bytes(request: Request, most_bytes: int, *, within_s: float | None = None) -> bytes:
+    """The request's body as it came.
+
+    Args:
+        request: whose body.
+        most_bytes: it may have.
+        within_s: how long it may take to arrive; None for as long as it takes.
+
+    Raises:
+        RequestRefused: `too_large`, as soon as more has come.
+        HTTPException: 408 where it took too long, 400 where the caller has left before its end.
+
+    """
+    try:
+        async with asyncio.timeout(within_s):
+            return await _bounded(request, most_bytes)
+    except TimeoutError:
+        raise HTTPException(408, "the body did not arrive in time") from None
+    except ClientDisconnect:
+        raise HTTPException(400, "the body broke off before its end") from None
+
+
+async def _bounded(request: Request, most_bytes: int) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > most_bytes:
+            raise RequestRefused(
+                OperationError(
+                    ErrorType.TOO_LARGE,
+                    "BODY_TOO_LARGE",
+                    f"the body is larger than {most_bytes // 1024} KiB",
+                )
+            )
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
 async def read_json_object(request: Request) -> dict[str, object]:
     """The request's body as a JSON object.
 
@@ -72,19 +114,9 @@ async def read_json_object(request: Request) -> dict[str, object]:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise refused_field("Content-Type", "must be application/json")
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > MAX_BODY_BYTES:
-            raise RequestRefused(
-                OperationError(
-                    ErrorType.TOO_LARGE, "BODY_TOO_LARGE", "the body is larger than 1 MiB"
-                )
-            )
-        chunks.append(chunk)
+    raw = await read_bytes(request, MAX_BODY_BYTES)
     try:
-        body = orjson.loads(b"".join(chunks))
+        body = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         raise refused_field("body", f"is not JSON: {error.msg}", code="INVALID_JSON") from None
     if not isinstance(body, dict):

@@ -130,7 +130,7 @@ def result_wire(result: OperationResult) -> tuple[int, dict[str, Json]]:
     }
 
 
-_OPTIONAL = ("fields",)
+_OPTIONAL = ("fields", "warnings")
 
 
 def _answer(result: OperationResult, request_id: str) -> Response:

@@ -1,6 +1,6 @@
 """What the web layer asks of the router behind it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 from orchestrator.access import Access
@@ -40,8 +40,14 @@ class Service(Protocol):
         """Revoke and erase a connection; False where there is none within these spaces."""
         ...
 
-    def institutions(self, region: str | None, text: str) -> list[Json]:
-        """Institutions of the catalogue."""
+    async def webhook(self, provider: str, headers: Mapping[str, str], body: bytes) -> None:
+        """Take in what a provider reports; header names in lower case, the body raw."""
+        ...
+
+    def institutions(
+        self, region: str | None, text: str, *, offset: int, limit: int
+    ) -> dict[str, Json]:
+        """Institutions of the catalogue, `limit` of them from `offset` on."""
         ...
 
     async def attempts(self, sql: str) -> list[Json]:

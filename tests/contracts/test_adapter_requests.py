@@ -16,10 +16,26 @@ from tests.support.sandbox import START, running_sandbox
 
 CASES: list[tuple[str, str, Mapping[str, str]]] = [
     ("plaid", "plaid", {}),
+    (
+        "plaid",
+        "plaid",
+        {
+            "link": "hosted",
+            "balances": "live",
+            "refresh": "stale",
+            "refresh_after_h": "1",
+            "refresh_wait_s": "0",
+        },
+    ),
     ("mx", "mx.v20250224", {}),
     ("mx", "mx.mx_platform_api", {"api_version": "v20111101"}),
+    ("belvo", "belvo", {}),
+    ("belvo", "belvo", {"retrieval": "when_stale", "refresh_after_hours": "0", "background": ""}),
+    ("finicity", "finicity", {}),
 ]
 """Provider, document, and the options under which it speaks by that document."""
+UNDOCUMENTED = {"/api/token/"}
+"""Calls that are told in guides and not in the document."""
 
 
 @asynccontextmanager
@@ -75,6 +91,7 @@ async def test_every_request_is_as_documented(
     problems = [
         problem
         for sent in recorder.sent
+        if sent.path not in UNDOCUMENTED
         for problem in judge.request_problems(
             sent.method, sent.path, sent.query, sent.headers, sent.body
         )
@@ -94,6 +111,8 @@ def test_the_judge_of_requests_finds_what_is_wrong() -> None:
     assert mx.request_problems("GET", listing, {"page": "1"}, {}, b"")
     assert mx.request_problems("GET", "/users/USR-1/somewhere", {}, version, b"")
     good = b'{"access_token": "a", "count": 500}'
-    assert [] == plaid.request_problems("POST", "/transactions/sync", {}, {}, good)
+    keys = dict.fromkeys(("plaid-client-id", "plaid-secret", "plaid-version"), "x")
+    assert [] == plaid.request_problems("POST", "/transactions/sync", {}, keys, good)
+    assert plaid.request_problems("POST", "/transactions/sync", {}, {}, good)
     for bad in (b"{}", b'{"access_token": "a", "count": "5"}', b'{"access_token": "a", "x": 1}'):
-        assert plaid.request_problems("POST", "/transactions/sync", {}, {}, bad)
+        assert plaid.request_problems("POST", "/transactions/sync", {}, keys, bad)

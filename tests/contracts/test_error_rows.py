@@ -4,22 +4,25 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from provider_contract import institution_at
 
 from orchestrator.domain import ErrorClass, ErrorScope, Failure
 from orchestrator.resilience.blame import Blame, blame_of
+from sandbox.server import VENDORS
+from sandbox.vendor import Vendor
 from tests.support.error_sheets.sheet import Rows
 from tests.support.system import System, running_system
 
-PROVIDERS: tuple[str, ...] = ()
+PROVIDERS = [one.name for one in VENDORS if one.error_codes is not Vendor.error_codes]
 """Those whose sandbox can answer with every code of their sheet."""
-HOMES = {"bitso": ("ins_bitso", "MX"), "belvo": ("ins_bbva_mx", "MX")}
-"""Institution and region in which a provider is looked at, where it is not Chase in the US."""
 CONFIG = """
 [selection]
 policy = "priority"
 [requests]
 retry_base_ms = 1
 retry_cap_ms = 1
+[providers.mx.options]
+refresh_wait_s = "0"
 """
 A_DAY_S = 86_400.0
 
@@ -33,7 +36,8 @@ def rows_of(provider: str) -> Rows:
 async def told(system: System, provider: str, code: str) -> tuple[str, str | None, str | None, str]:
     """Class, scope and code of the attempt that met the error, and the circuit's state after it."""
     row = {"provider": provider, "operation": "getAccounts", "kind": "error", "errorCode": code}
-    await system.sandbox.put_faults(row)
+    # A pause that no deadline allows, so that nobody waits it out.
+    await system.sandbox.put_faults({**row, "retryAfterS": A_DAY_S / 2})
     answer = await system.call("getAccounts", {"spaceId": "space_1"})
     await system.sandbox.clear_faults()
     first = answer.body["attempts"][0]
@@ -59,10 +63,11 @@ async def test_every_row_lands_in_its_class_and_scope_over_http(
 
     Our refused keys alone take the provider out at the first failure.
     """
-    institution_id, region = HOMES.get(provider, ("ins_chase", "US"))
+    one = institution_at(provider)
+    config = f'{CONFIG}[regions]\n{one.region} = ["{provider}"]\n'
     rows = rows_of(provider)
-    async with running_system(tmp_path, config=CONFIG, providers=(provider,)) as system:
-        await system.link("space_1", institution_id, provider, region)
+    async with running_system(tmp_path, config=config, providers=(provider,)) as system:
+        await system.link("space_1", one.institution_id, provider, one.region)
         found = {code: await told(system, provider, code) for code in rows}
 
     assert {

@@ -1,6 +1,7 @@
 """The operator's side of the HTTP interface."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -68,7 +69,7 @@ async def test_stats_count_what_has_happened(system: System) -> None:
     )
     assert 1 == after["failover"]["requests24h"] - before["failover"]["requests24h"]
     assert 1 == after["attemptLog"]["rows"] - before["attemptLog"]["rows"]
-    assert (0, None, None, False) == (
+    assert (0, None, None, True) == (
         unused["attempts24h"],
         unused["successRate24h"],
         unused["p50Ms"],
@@ -95,7 +96,7 @@ async def test_request_story_is_whole(system: System) -> None:
     assert "mx" == answer.body["provider"] == request["provider"]
     assert request["failoverUsed"] is True
     assert {"plaid", "mx", "finicity"} == set(candidates)
-    assert "not_configured" == candidates["finicity"]["reason"]
+    assert "not_linked" == candidates["finicity"]["reason"]
     assert 1.0 == candidates["plaid"]["propensity"]
     assert answer.body["attempts"] == request["attempts"]
     assert [attempt["attemptId"] for attempt in answer.body["attempts"]] == [
@@ -136,7 +137,6 @@ async def test_circuit_can_be_forced_and_handed_back(system: System) -> None:
         ("plaid", {"state": "AUTO"}, 422),
         ("plaid", {"state": "AUTO", "reason": "x", "more": 1}, 422),
         ("acme", {"state": "AUTO", "reason": "x"}, 404),
-        ("finicity", {"state": "AUTO", "reason": "x"}, 404),
     ],
 )
 async def test_wrong_circuit_orders_are_refused(
@@ -205,3 +205,11 @@ async def test_unknown_model_is_not_found(system: System) -> None:
     answer = await system.post("/admin/models/m-unknown/activate", {})
 
     assert (404, "not_found") == (answer.status, answer.error["type"])
+
+
+async def test_a_provider_without_credentials_has_no_circuit_to_hold(tmp_path: Path) -> None:
+    """What is known and not configured is no more to be switched than what is not known."""
+    async with running_system(tmp_path, providers=("plaid",)) as system:
+        answer = await system.post("/admin/providers/mx/circuit", {"state": "AUTO", "reason": "x"})
+
+    assert 404 == answer.status

@@ -407,7 +407,7 @@ async def test_reasons_tell_why_a_candidate_was_not_asked(system: System) -> Non
 
     assert {"belvo": None, "mx": None} == {k: v for k, v in at_link.items() if k != "bitso"}
     assert at_link["bitso"] in {"not_configured", "institution"}
-    assert {"plaid": None, "mx": "not_linked", "finicity": "not_configured"} == at_read
+    assert {"plaid": None, "mx": "not_linked", "finicity": "not_linked"} == at_read
 
 
 async def test_backup_leaves_out_providers_that_are_linked(system: System) -> None:
@@ -555,9 +555,37 @@ async def test_connections_are_listed_without_secrets(system: System) -> None:
         "institutionId",
         "status",
         "accountIds",
+        "refreshDue",
         "createdAt",
     } == set(shown)
     assert "access-" not in str(answer.body)
+
+
+async def test_a_connection_says_whether_its_provider_has_something_new(system: System) -> None:
+    """Tell that a refresh is due from the vendor's report until a reading has met it."""
+    linked = await system.link("reported")
+
+    async def refresh_due() -> object:
+        (shown,) = (await system.get("/v1/spaces/reported/connections")).body["connections"]
+        return shown["refreshDue"]
+
+    now = system.clock.unix_s()
+    told = [await refresh_due()]
+    await system.vault.mark_refresh_due(linked.connection_id, now)
+    told.append(await refresh_due())
+    await system.vault.clear_refresh_due(linked.connection_id, now + 1)
+    told.append(await refresh_due())
+
+    assert [False, True, False] == told
+
+
+@pytest.mark.parametrize("name", ["no%00where", "%0A", "a%20b", "x" * 200])
+async def test_what_cannot_be_an_id_names_nothing(system: System, name: str) -> None:
+    """Answer 404 for a space or a connection that could not have been made."""
+    listed = await system.get(f"/v1/spaces/{name}/connections")
+    deleted = await system.delete(f"/v1/connections/{name}")
+
+    assert [404, 404] == [listed.status, deleted.status]
 
 
 async def test_deleting_a_connection_revokes_and_forgets_it(system: System) -> None:
@@ -574,19 +602,6 @@ async def test_deleting_a_connection_revokes_and_forgets_it(system: System) -> N
     assert len(at_vendor) - 1 == len(left_at_vendor)
     assert [] == listed.body["connections"]
     assert (404, "not_found") == (read.status, read.error["type"])
-
-
-async def test_institutions_are_found_by_region_and_name(system: System) -> None:
-    """Find institutions by region and by part of their name, whatever its case and accents."""
-    by_region = await system.get("/v1/institutions?region=MX")
-    by_name = await system.get("/v1/institutions?region=MX&q=MEXICO")
-    rows = {row["institutionId"]: row for row in by_region.body["institutions"]}
-
-    assert {"ins_bbva_mx", "ins_santander_mx", "ins_banorte_mx", "ins_bitso"} <= set(rows)
-    assert {"mx", "belvo"} == set(rows["ins_bbva_mx"]["providers"])
-    assert {"ins_bbva_mx", "ins_santander_mx"} == {
-        row["institutionId"] for row in by_name.body["institutions"]
-    }
 
 
 async def test_failure_is_a_problem_document(system: System) -> None:

@@ -211,29 +211,6 @@ async def test_connection_of_another_space_is_not_found(system: System, linked: 
     assert [404, 404, 404] == [answer.status for answer in answers]
 
 
-@pytest.mark.parametrize(
-    ("institution", "region", "code"),
-    [
-        ("ins_nowhere", "US", "UNKNOWN_INSTITUTION"),
-        ("ins_bbva_mx", "US", "NO_CANDIDATE"),
-        ("ins_chase", "MX", "NO_CANDIDATE"),
-    ],
-)
-async def test_institution_that_nobody_covers_is_refused(
-    system: System, institution: str, region: str, code: str
-) -> None:
-    """Tell an institution that is not in the catalogue from one that nobody covers there."""
-    answer = await system.call(
-        "createLink", {"spaceId": "s", "institutionId": institution}, region=region
-    )
-
-    assert (422, "validation", code) == (
-        answer.status,
-        answer.error["type"],
-        answer.error["code"],
-    )
-
-
 async def test_foreign_cursor_is_refused(system: System, linked: Linked) -> None:
     """Refuse a cursor of another space, a forged one, and one for another account."""
     await system.link("foreign")

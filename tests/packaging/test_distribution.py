@@ -54,6 +54,9 @@ def test_the_wheel_holds_our_packages_their_data_and_nothing_else(tmp_path: Path
         "orchestrator/catalogue/institutions.csv",
         "sandbox/banks.csv",
         "sandbox/vendors_own_banks.csv",
+        "orchestrator/vault/migrations/env.py",
+        "orchestrator/vault/migrations/versions/r0001_first_schema.py",
+        "orchestrator/vault/migrations/versions/r0002_vendors_reports.py",
     } <= set(names)
     assert [] == [name for name in names if "test" in name or name.endswith(".ipynb")]
 
@@ -95,7 +98,9 @@ def test_importing_a_package_loads_nothing_heavy(package: str) -> None:
     assert run.stdout.strip() == "[]", run.stderr
 
 
-@pytest.mark.parametrize("command", ["", *COMMANDS, "config show", "config check", "config serve"])
+@pytest.mark.parametrize(
+    "command", ["", *COMMANDS, "config show", "config check", "config serve", "vault reseal"]
+)
 def test_every_command_explains_itself(command: str) -> None:
     """`--help` of each command exits 0 and says what it does."""
     run = CliRunner().invoke(app, [*command.split(), "--help"])
@@ -116,6 +121,8 @@ def test_a_wrong_option_is_a_usage_error() -> None:
         ("ORCHESTRATOR_PORT", "eighty", "ORCHESTRATOR_PORT"),
         ("ORCHESTRATOR_HOST", "0.0.0.0", "ORCHESTRATOR_API_KEYS"),
         ("ORCHESTRATOR_VAULT_KEY", "short", "ORCHESTRATOR_VAULT_KEY"),
+        ("ORCHESTRATOR_VAULT_URL", "mysql://me:pa55w0rd@db/v", "ORCHESTRATOR_VAULT_URL"),
+        ("ORCHESTRATOR_VAULT_URL", "postgresql://me:pa55w0rd@127.0.0.1:1/v", "cannot be reached"),
         ("PLAID_ENV", "development", "PLAID_ENV"),
         ("PLAID_BASE_URL", "http://plaid.example", "http://plaid.example"),
     ],
@@ -137,4 +144,5 @@ def test_a_broken_configuration_stops_the_start_with_one_sentence(
 
     assert run.returncode == 1
     assert says in run.stderr
+    assert "pa55w0rd" not in run.stderr
     assert "Traceback" not in run.stderr

@@ -203,6 +203,9 @@ class ScriptedProvider:
     async def revoke(self, connection_id: str) -> None:
         """Done."""
 
+    async def webhook(self, sealed: bytes) -> None:
+        """Done."""
+
     async def backlog(self) -> tuple[int, int]:
         """Nothing waits."""
         return 0, 0

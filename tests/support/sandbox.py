@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 from aiohttp import web
@@ -51,21 +52,23 @@ class RunningSandbox:
         *,
         token: str | None = None,
         url: str | None = None,
+        link_session_id: str | None = None,
         institution_id: str | None = None,
         user: str | None = None,
-    ) -> str:
-        """Play the widget to its end; answers the temporary token."""
+    ) -> str | dict[str, str]:
+        """Play the widget to its end; answers the temporary token, or what was typed into a form."""
         body = {
             "linkToken": token,
             "linkUrl": url,
+            "linkSessionId": link_session_id,
             "institutionId": institution_id,
             "user": user,
         }
-        given = {name: value for name, value in body.items() if value is not None}
-        async with self.http.post(f"{self.base_url}/_control/complete", json=given) as response:
+        said = {name: value for name, value in body.items() if value is not None}
+        async with self.http.post(f"{self.base_url}/_control/complete", json=said) as response:
             response.raise_for_status()
-            answer = await response.json()
-            return str(answer["temporaryToken"])
+            given: str | dict[str, str] = (await response.json())["temporaryToken"]
+            return given
 
     async def put_faults(self, *faults: dict[str, object]) -> None:
         """Put these faults in force, in place of all others."""
@@ -84,6 +87,13 @@ class RunningSandbox:
             response.raise_for_status()
             rows = (await response.json())["calls"]
         return {(row["provider"], row["operation"]): row for row in rows}
+
+    async def webhooks(self) -> list[dict[str, Any]]:
+        """The webhooks that were dealt with, oldest first."""
+        async with self.http.get(f"{self.base_url}/_control/webhooks") as response:
+            response.raise_for_status()
+            found: list[dict[str, Any]] = (await response.json())["webhooks"]
+            return found
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import httpx
 import psutil
 
 from orchestrator.provider_registry import REGISTRY
+from orchestrator.sandbox_process import sandbox_environment
 
 START_TIMEOUT_S = 170.0
 STOP_TIMEOUT_S = 60.0
@@ -80,6 +81,13 @@ class Serving:
                 continue
         return [p for p in found if p.pid != os.getpid() and p.status() != psutil.STATUS_ZOMBIE]
 
+    def kill(self) -> None:
+        """End every process of it at once, as a machine's memory killer might, or a power cut."""
+        for process in [*self.processes(), psutil.Process(self.process.pid)]:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        self.process.wait(STOP_TIMEOUT_S)
+
     def stop(self) -> int:
         """Ask it to stop, as an init system would; answers its exit code."""
         if self.process.poll() is None:
@@ -88,8 +96,15 @@ class Serving:
 
 
 @contextmanager
-def serving(folder: Path, config: str = "") -> Iterator[Serving]:
-    """Start a system with its own ports and data; stop it whatever happens."""
+def serving(folder: Path, config: str = "", *, sandbox_url: str | None = None) -> Iterator[Serving]:
+    """Start a system with its own ports and data; stop it whatever happens.
+
+    Args:
+        folder: gets its data, and may hold those of an earlier one.
+        config: TOML over the shipped defaults.
+        sandbox_url: a sandbox that outlives the system; its own when left out.
+
+    """
     port, sandbox_port = free_port(), free_port()
     data_dir = (folder / "data").resolve()
     config_file = folder / "orchestrator.toml"
@@ -101,6 +116,7 @@ def serving(folder: Path, config: str = "") -> Iterator[Serving]:
         "ORCHESTRATOR_CONFIG": str(config_file),
         "ORCHESTRATOR_SEED": "7",
         "PYTHONUNBUFFERED": "1",
+        **({} if sandbox_url is None else sandbox_environment(sandbox_url)),
     }
     process = subprocess.Popen(
         [sys.executable, "-m", "orchestrator", "serve"],
@@ -111,7 +127,7 @@ def serving(folder: Path, config: str = "") -> Iterator[Serving]:
     )
     system = Serving(
         url=f"http://127.0.0.1:{port}",
-        sandbox_url=f"http://127.0.0.1:{sandbox_port}",
+        sandbox_url=sandbox_url or f"http://127.0.0.1:{sandbox_port}",
         data_dir=data_dir,
         environ=environ,
         process=process,

@@ -24,12 +24,13 @@ from orchestrator.sandbox_process import sandbox_environment
 from orchestrator.settings import load_settings
 from orchestrator.vault import VaultStore, vault_url
 from orchestrator.web.app import create_app
+from sandbox.options import SandboxOptions
 from tests.support.clock import SteppedClock
 from tests.support.sandbox import RunningSandbox, running_sandbox
 
 __all__ = ["PROVIDERS", "Answer", "Linked", "System", "by_provider", "running_system"]
 
-PROVIDERS = ("plaid", "mx", "belvo")
+PROVIDERS = ("plaid", "mx", "finicity", "belvo", "bitso")
 """The configured ones, unless a test names others."""
 
 Body = Mapping[str, Any]
@@ -114,6 +115,8 @@ class System:
         token = await self.sandbox.complete(
             token=made["linkToken"],
             url=made["linkUrl"],
+            # Of a form the vendor hears nothing, so that only our own name for it is left.
+            link_session_id=made["linkSessionId"] if "fields" in made else None,
             institution_id=params.get("institutionId"),
             user=user,
         )
@@ -199,6 +202,7 @@ async def running_system(
     config: str = '[selection]\npolicy = "priority"\n',
     environment: Mapping[str, str] | None = None,
     providers: Sequence[str] = PROVIDERS,
+    options: SandboxOptions | None = None,
 ) -> AsyncIterator[System]:
     """Start everything, and let everything go at the end, whatever happened.
 
@@ -207,17 +211,18 @@ async def running_system(
         config: TOML over the shipped defaults; the plain priority order unless told otherwise.
         environment: further variables.
         providers: the configured ones.
+        options: of the sandbox.
 
     """
     async with AsyncExitStack() as stack:
-        sandbox = await stack.enter_async_context(running_sandbox())
+        sandbox = await stack.enter_async_context(running_sandbox(options=options))
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         given = {**_environment(sandbox.base_url, data_dir, config), **(environment or {})}
         for name, value in given.items():
             patch.setenv(name, value)
         settings = load_settings()
         clock = SteppedClock()
-        vault = VaultDesk(lambda: VaultStore(vault_url(data_dir)))
+        vault = VaultDesk(lambda: VaultStore(vault_url(data_dir)), clock=clock)
         stack.push_async_callback(vault.close)
         log = AttemptLogDesk(
             lambda: AttemptLogStore(data_dir / "attempts.duckdb", memory_limit_mb=256),

@@ -7,14 +7,14 @@ be recognised at several vendors.
 from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from json import loads
 from typing import Any
 
 from tests.support.sandbox import RunningSandbox
 
-__all__ = ["BelvoCaller", "MxCaller", "PlaidCaller", "Reply", "Row", "basic"]
+__all__ = ["BelvoCaller", "FinicityCaller", "MxCaller", "PlaidCaller", "Reply", "Row", "basic"]
 
 SPACE = "0123456789abcdef0123"
 
@@ -259,3 +259,83 @@ class BelvoCaller(_Caller):
             for row in await self.listing("transactions")
         ]
         return sorted(rows, key=str)
+
+
+class FinicityCaller(_Caller):
+    """Speaks Finicity."""
+
+    def __init__(self, running: RunningSandbox) -> None:
+        super().__init__(running, "finicity")
+        self.headers = {"Finicity-App-Key": "sandbox_app_key", "Accept": "application/json"}
+        self.customer = ""
+        self.login = ""
+
+    async def authenticate(self, secret: str = "sandbox_secret") -> Reply:
+        """Ask for a token, and keep it where one comes."""
+        body = {"partnerId": "sandbox_partner", "partnerSecret": secret}
+        reply = await self.call("POST", "/aggregation/v2/partners/authentication", body)
+        if reply.status == 200:
+            self.headers["Finicity-App-Token"] = str(reply.body["token"])
+        return reply
+
+    async def connect_url(self, bank: int | None = 5, **extra: object) -> str:
+        """Make a customer (or find it) and an address of Connect."""
+        await self.authenticate()
+        made = await self.call("POST", "/aggregation/v2/customers/testing", {"username": SPACE})
+        if made.status == 409:
+            query = {"username": SPACE}
+            found = await self.call("GET", "/aggregation/v1/customers", query=query)
+            self.customer = str(found.body["customers"][0]["id"])
+        else:
+            self.customer = str(made.body["id"])
+        body = {"partnerId": "sandbox_partner", "customerId": self.customer, **extra}
+        path = "/connect/v2/generate"
+        if bank is not None:
+            path, body = f"{path}/lite", {**body, "institutionId": bank}
+        return str((await self.call("POST", path, body)).body["link"])
+
+    async def link(self, bank: int = 5) -> str:
+        """Link a login; answers and keeps its id."""
+        self.login = await self.running.complete(url=await self.connect_url(bank))
+        return self.login
+
+    def path(self, rest: str = "", version: str = "v1") -> str:
+        """A path below the customer."""
+        return f"/aggregation/{version}/customers/{self.customer}{rest}"
+
+    async def accounts(self) -> list[Any]:
+        """The accounts of the login."""
+        path = self.path(f"/institutionLogins/{self.login}/accounts")
+        rows: list[Any] = (await self.call("GET", path)).body["accounts"]
+        return rows
+
+    async def listing(self, account_id: str, **query: str) -> list[Any]:
+        """All records of an account, oldest first."""
+        path = self.path(f"/accounts/{account_id}/transactions", "v4")
+        window = {"fromDate": "0", "toDate": "2000000000", "sort": "asc", "includePending": "true"}
+        rows: list[Any] = []
+        while True:
+            asked = {**window, "limit": "1000", "start": str(len(rows) + 1), **query}
+            body = (await self.call("GET", path, query=asked)).body
+            rows += body["transactions"]
+            if body["moreAvailable"] == "false":
+                return rows
+
+    async def rows(self) -> list[Row]:
+        """Every movement, in order."""
+        found = [
+            Row(
+                account["accountNumberDisplay"],
+                _day(row.get("transactionDate", row.get("postedDate"))),
+                None if row["status"] == "pending" else _day(row["postedDate"]),
+                row["amount"],
+            )
+            for account in await self.accounts()
+            for row in await self.listing(account["id"])
+            if row["status"] != "shadow"
+        ]
+        return sorted(found, key=str)
+
+
+def _day(epoch_s: int) -> date:
+    return datetime.fromtimestamp(epoch_s, UTC).date()

@@ -38,7 +38,7 @@ def test_tests_run_without_ray_and_without_the_developers_settings(tmp_path: Pat
     inner = tmp_path / "test_inner.py"
     inner.write_text(INNER)
     environ = {
-        **os.environ,
+        **{n: v for n, v in os.environ.items() if not n.startswith("ORCHESTRATOR_TEST_")},
         "PYTHONPATH": os.pathsep.join((str(tmp_path), str(TESTS), str(TESTS.parent))),
         "PLAID_SECRET": "of the developer",
         "ORCHESTRATOR_DATA_DIR": "of the developer",
@@ -60,6 +60,7 @@ def test_tests_run_without_ray_and_without_the_developers_settings(tmp_path: Pat
 
 def test_no_setting_of_the_developers_reaches_a_test() -> None:
     """Nothing in the environment begins like a setting of this project."""
-    ours = ("ORCHESTRATOR_", *(f"{spec.env_prefix}_" for spec in REGISTRY.values()))
+    prefixes = ("ORCHESTRATOR_", *(f"{spec.env_prefix}_" for spec in REGISTRY.values()))
+    ours = [name for name in os.environ if name.startswith(prefixes)]
 
-    assert [] == [name for name in os.environ if name.startswith(ours)]
+    assert [] == [name for name in ours if not name.startswith("ORCHESTRATOR_TEST_")]

@@ -22,6 +22,12 @@ def configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
+def load_settings_with(configured: Path, toml: str) -> Settings:
+    """The settings with this file."""
+    configured.write_text(toml)
+    return load_settings()
+
+
 def refusal() -> str:
     """What loading the settings is refused with."""
     with pytest.raises(ConfigurationError) as refused:
@@ -138,6 +144,18 @@ def test_a_file_overrides_only_what_it_says(configured: Path) -> None:
     assert policies.providers["mx"].limits.enabled
 
 
+def test_a_catalogue_of_ones_own_lies_beside_the_file_that_names_it(
+    configured: Path, tmp_path: Path
+) -> None:
+    """A relative path is meant from the TOML's folder, an absolute one as it is; empty is none."""
+    assert load_settings_with(configured, "").catalogue_file is None
+    assert load_settings_with(configured, '[catalogue]\nfile = ""').catalogue_file is None
+    for named in ("banks/own.csv", str(tmp_path / "banks" / "own.csv")):
+        settings = load_settings_with(configured, f"[catalogue]\nfile = {named!r}")
+
+        assert tmp_path / "banks" / "own.csv" == settings.catalogue_file
+
+
 @pytest.mark.parametrize(
     ("toml", "key"),
     [
@@ -164,6 +182,8 @@ def test_a_file_overrides_only_what_it_says(configured: Path) -> None:
         ('[breaker]\npanic = "off"', "breaker.panic"),
         ("[requests]\nretry_base_ms = 3000", "retry_base_ms"),
         ("[attempt_log]\nquery_timeout_s = inf", "attempt_log.query_timeout_s"),
+        ("[catalogue]\nfile = 1", "catalogue.file"),
+        ("[catalogue]\npath = 'x'", "catalogue.path"),
     ],
 )
 def test_a_wrong_key_of_the_file_is_named(toml: str, key: str, configured: Path) -> None:
@@ -236,7 +256,7 @@ def test_a_stage_that_no_provider_has_is_refused(
 
 def test_secrets_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not by printing the settings, nor any part of them."""
-    for name in ("VAULT_KEY", "API_KEYS", "ADMIN_KEYS"):
+    for name in ("VAULT_KEY", "VAULT_URL", "API_KEYS", "ADMIN_KEYS"):
         monkeypatch.setenv(f"ORCHESTRATOR_{name}", SECRET)
     monkeypatch.setenv("PLAID_SECRET", SECRET)
     settings = load_settings()

@@ -2,7 +2,7 @@
 
 from tests.support.error_sheets.sheet import Rows, documented
 
-__all__ = ["CODES", "MEMBERS", "ROWS", "STATUSES"]
+__all__ = ["CODES", "DISABLED", "MEMBERS", "OF_A_KNOWN_MEMBER", "ROWS", "STATUSES"]
 
 CODES = """
 provider_down institution yes: institution_maintenance_error institution_unavailable_error
@@ -22,10 +22,22 @@ provider_down connection yes: DEGRADED DISCONNECTED FAILED
 validation institution yes: DISCONTINUED
 validation connection yes: CLOSED
 """
+OF_A_KNOWN_MEMBER = """
+auth connection no: 404
+"""
+DISABLED = """
+auth connection no: DISABLED
+"""
 
 ROWS: Rows = {
     **documented(CODES),
-    **{f"HTTP_{status}": row for status, row in documented(STATUSES).items()},
-    **documented(MEMBERS),
+    **{
+        f"HTTP_{status}": row
+        for status, row in documented(STATUSES + OF_A_KNOWN_MEMBER.lstrip()).items()
+    },
+    **documented(MEMBERS + DISABLED.lstrip()),
 }
-"""What the sandbox can be told to answer with: a status alone is `HTTP_` and its number."""
+"""What the sandbox can be told to answer a reading of a member with, and what it means there.
+
+A status alone is `HTTP_` and its number; the member is known, so that its absence is the user's.
+"""

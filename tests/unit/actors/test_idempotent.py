@@ -18,6 +18,7 @@ from orchestrator.domain import (
     OperationError,
     OperationRequest,
     OperationResult,
+    StoreError,
 )
 from orchestrator.vault import VaultCipher, VaultStore, vault_url
 from tests.support.clock import SteppedClock
@@ -230,7 +231,12 @@ async def test_doubt_is_not_replaced_by_a_passing_failure(vault: VaultDesk) -> N
     assert ErrorType.IN_DOUBT is second.error.type
 
 
-async def test_lost_vault_is_a_network_failure(vault: VaultDesk) -> None:
+@pytest.mark.parametrize(
+    ("error", "code"), [(ActorLost("vault"), "ACTOR_LOST"), (StoreError("away"), "STORE_FAILED")]
+)
+async def test_lost_vault_is_a_network_failure(
+    vault: VaultDesk, error: Exception, code: str
+) -> None:
     """Answer that a part was lost when the ledger cannot be asked, and serve nothing."""
 
     class Lost(VaultDesk):
@@ -239,13 +245,13 @@ async def test_lost_vault_is_a_network_failure(vault: VaultDesk) -> None:
 
         async def begin_idempotent(self, *_args: object) -> None:  # type: ignore[override]
             """Be gone."""
-            raise ActorLost("vault")
+            raise error
 
     router = Router()
     result = await _requests(Lost(), router).execute(REQUEST)
 
     assert result.error is not None
-    assert (ErrorType.NETWORK, "ACTOR_LOST", True) == (
+    assert (ErrorType.NETWORK, code, True) == (
         result.error.type,
         result.error.code,
         result.error.retryable,

@@ -3,14 +3,16 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import cast
 
 import pytest
 
-from actors.messages import AttemptOrder, AttemptReply, NotAttempted
+from actors.messages import AttemptOrder, AttemptReply, ExchangeCall, NotAttempted
 from actors.ports import ActorLost
 from actors.provider import ProviderDesk
 from actors.provider_calls import ProviderCalls
+from actors.webhook_desk import WebhookDesk
 from orchestrator.domain import (
     CircuitChange,
     CircuitState,
@@ -20,6 +22,7 @@ from orchestrator.domain import (
     ErrorScope,
     ExchangeData,
     Failure,
+    Lane,
     OperationData,
     ProviderFailure,
     StoreError,
@@ -61,6 +64,7 @@ class Calls:
     def __init__(self, act: Act) -> None:
         self.settled: list[tuple[str, bool]] = []
         self.settling_fails: Exception | None = None
+        self.keys_trusted = 0
         self._act = act
 
     async def get_accounts(self, order: AttemptOrder, call: object) -> object:
@@ -75,11 +79,26 @@ class Calls:
         """Act."""
         await self._act()
 
+    def keys_trusted_again(self) -> None:
+        """Count."""
+        self.keys_trusted += 1
+
     async def settle_exchange(self, link_session_id: str, *, in_doubt: bool) -> None:
         """Remember."""
         self.settled.append((link_session_id, in_doubt))
         if self.settling_fails is not None:
             raise self.settling_fails
+
+
+class Webhooks:
+    """Takes webhooks in and keeps them."""
+
+    def __init__(self) -> None:
+        self.received: list[bytes] = []
+
+    async def receive(self, sealed: bytes) -> None:
+        """Keep."""
+        self.received.append(sealed)
 
 
 class Bench:
@@ -97,6 +116,7 @@ class Bench:
         self.clock = SteppedClock(running=False)
         self.spool = RecordingSpool()
         self.calls = Calls(act)
+        self.webhooks = Webhooks()
         self.closed = False
         self.slept: list[float] = []
         self.guard = ProviderGuard(
@@ -114,6 +134,7 @@ class Bench:
             exchange_consumes=exchange_consumes,
             call_timeout_s=call_timeout_s,
             close_client=self._close,
+            webhooks=cast(WebhookDesk, self.webhooks),
             sleep=self._sleep,
         )
 
@@ -160,6 +181,11 @@ def breaking(error: Exception, calls: int = 1) -> Act:
 async def working() -> OperationData:
     """Send a call and answer."""
     await http()
+    return NO_ACCOUNTS
+
+
+async def unsent() -> OperationData:
+    """Answer without a call."""
     return NO_ACCOUNTS
 
 
@@ -269,6 +295,52 @@ async def test_first_call_without_room_is_a_refusal() -> None:
     assert 1 == len(bench.attempts)
     assert [] == bench.slept
     assert 0 == bench.guard.in_flight
+
+
+async def test_a_success_without_a_call_proves_nothing() -> None:
+    """A link session that no vendor hears of neither resets a count nor closes a circuit."""
+    acts = [failing(DOWN)] * 4
+    outcomes = iter([*acts, unsent, failing(DOWN)])
+
+    async def act() -> OperationData | NotAttempted:
+        return await next(outcomes)()
+
+    bench = Bench(act)
+    replies = [await bench.desk.execute(order_of(number)) for number in range(6)]
+    await bench.desk.close()
+
+    assert NO_ACCOUNTS is replies[4].outcome
+    assert CircuitState.OPEN is bench.guard.board.state
+    assert ["success"] == [row.outcome for row in bench.attempts if row.http_calls == 0]
+    assert 0 == bench.guard.in_flight
+
+
+async def test_an_exchanges_calls_count_for_its_link_session() -> None:
+    """Before there is a connection, limits of single connections hold for each link session."""
+    bench = Bench(working, quotas=(Quota(QuotaScope.CONNECTION, 1, 60.0),))
+    first = await bench.desk.execute(exchange_order(1))
+    again = await bench.desk.execute(exchange_order(2))
+    other = replace(exchange_order(3), call=ExchangeCall("space_1", "ls_2", b"sealed"))
+    another = await bench.run(other)
+
+    assert NO_ACCOUNTS is first.outcome
+    assert isinstance(again.outcome, Rejected)
+    assert NO_ACCOUNTS is another.outcome
+
+
+async def test_a_throttled_exchange_pauses_its_link_session_alone() -> None:
+    """One user's lock-out keeps nobody else from linking."""
+    throttled = Failure(
+        ErrorClass.RATE_LIMIT, ErrorScope.CONNECTION, "0801", "slow down", retry_after_s=60.0
+    )
+    bench = Bench(failing(throttled), exchange_consumes=False)
+    await bench.desk.execute(exchange_order(1))
+    again = await bench.desk.execute(exchange_order(2))
+    other = replace(exchange_order(3), call=ExchangeCall("space_1", "ls_2", b"sealed"))
+    another = await bench.run(other)
+
+    assert isinstance(again.outcome, Rejected)
+    assert throttled is another.outcome
 
 
 async def test_later_calls_wait_for_room() -> None:
@@ -701,6 +773,35 @@ async def test_an_attempt_that_sends_nothing_has_no_intent() -> None:
     assert [order_of(1).attempt_id] == [intent.attempt_id for intent in bench.spool.intents]
 
 
+async def test_handing_the_circuits_back_vouches_for_our_keys() -> None:
+    """Let the adapter try refused keys again with AUTO, and with no other state."""
+    bench = Bench(working)
+    counts = []
+    for state in ("FORCED_OPEN", "FORCED_CLOSED", "AUTO", "AUTO"):
+        await bench.desk.force(state, "drill")
+        counts.append(bench.calls.keys_trusted)
+    await bench.desk.close()
+
+    assert [0, 0, 1, 2] == counts
+
+
+@pytest.mark.parametrize(
+    ("lane", "interactive"), [(Lane.INTERACTIVE, True), (Lane.BACKFILL, False)]
+)
+async def test_attempt_knows_whether_a_person_waits(lane: Lane, *, interactive: bool) -> None:
+    """Tell the adapter's side of an attempt in which lane it runs."""
+    seen: list[bool] = []
+
+    async def look() -> OperationData:
+        trace = current_attempt.get()
+        seen.append(trace is not None and trace.interactive)
+        return NO_ACCOUNTS
+
+    await Bench(look).run(replace(order_of(), lane=lane))
+
+    assert [interactive] == seen
+
+
 async def test_waiting_rows_are_counted_until_drained() -> None:
     """Tell how many rows the disk has not taken yet, and hand them over when it does."""
     bench = Bench(working)
@@ -714,3 +815,12 @@ async def test_waiting_rows_are_counted_until_drained() -> None:
     await bench.desk.close()
 
     assert ((2, 0), False, True, (0, 0)) == (waiting, too_soon, drained, left)
+
+
+async def test_webhooks_are_handed_on_sealed() -> None:
+    """Hand a sealed webhook to whoever takes the provider's webhooks in."""
+    bench = Bench(working)
+    await bench.desk.webhook(b"sealed")
+    await bench.desk.close()
+
+    assert [b"sealed"] == bench.webhooks.received

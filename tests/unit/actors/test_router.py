@@ -24,6 +24,7 @@ from orchestrator.domain import (
     Operation,
     OperationRequest,
     RequestRecord,
+    StoreError,
 )
 from orchestrator.resilience import CircuitBoard, Latencies, ProviderGuard, RateLimiter
 from orchestrator.routing import Candidate, CandidateFacts, PlanOptions, Rejected
@@ -67,13 +68,16 @@ class Vault:
     def __init__(self) -> None:
         self.doubted: list[str] = []
         self.statuses: list[tuple[str, ConnectionStatus]] = []
+        self.error: Exception | None = None
 
     async def doubt_exchange(self, link_session_id: str) -> None:
         """Remember."""
         self.doubted.append(link_session_id)
 
     async def set_status(self, connection_id: str, status: ConnectionStatus) -> None:
-        """Remember."""
+        """Remember, or fail."""
+        if self.error is not None:
+            raise self.error
         self.statuses.append((connection_id, status))
 
 
@@ -241,15 +245,29 @@ async def test_late_exchange_is_left_to_its_actor(make: Make) -> None:
     assert [] == bench.vault.doubted
 
 
-async def test_lost_vault_is_told_and_kept(make: Make) -> None:
-    """Answer that a part was lost when the request's target cannot be resolved."""
+@pytest.mark.parametrize(
+    ("error", "code"), [(ActorLost("vault"), "ACTOR_LOST"), (StoreError("away"), "STORE_FAILED")]
+)
+async def test_lost_vault_is_told_and_kept(make: Make, error: Exception, code: str) -> None:
+    """Answer that a part was lost, or could not do its work, when there is no target without it."""
     bench = make(plaid=answering(NO_ACCOUNTS))
-    bench.targets.error = ActorLost("vault")
+    bench.targets.error = error
     result = await bench.router.execute(request_for())
 
     assert result.error is not None
-    assert (ErrorType.NETWORK, "ACTOR_LOST") == (result.error.type, result.error.code)
+    assert (ErrorType.NETWORK, code) == (result.error.type, result.error.code)
     assert ["network"] == [row.outcome for row in bench.requests]
+
+
+@pytest.mark.parametrize("error", [ActorLost("vault"), StoreError("away")])
+async def test_what_was_read_is_not_lost_with_the_vault(make: Make, error: Exception) -> None:
+    """Answer what a provider has given although its connection's status could not be noted."""
+    bench = make(plaid=answering(NO_ACCOUNTS))
+    bench.targets.needs_user = frozenset({"conn_plaid"})
+    bench.vault.error = error
+    result = await bench.router.execute(request_for())
+
+    assert result.success
 
 
 async def test_refusal_of_a_guard_costs_nothing(make: Make) -> None:

@@ -62,12 +62,13 @@ class Log(EmptyLog):
 
 
 class _Vault(VaultDesk):
-    def __init__(self) -> None:
+    def __init__(self, error: Exception) -> None:
         """Have no store: every question is one too many."""
+        self._error = error
 
     async def connections(self, space_id: str) -> None:  # type: ignore[override]
         """Be gone."""
-        raise ActorLost("vault")
+        raise self._error
 
 
 @pytest_asyncio.fixture
@@ -150,10 +151,15 @@ async def test_trouble_of_the_log_is_a_refusal(
     assert error_type is caught.value.error.type
 
 
-async def test_lost_vault_is_a_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("error", "code"), [(ActorLost("vault"), "ACTOR_LOST"), (StoreError("away"), "STORE_FAILED")]
+)
+async def test_lost_vault_is_a_refusal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, code: str
+) -> None:
     """Refuse a listing that the vault cannot be asked for."""
-    service = _service(tmp_path, monkeypatch, _Vault(), Log())
+    service = _service(tmp_path, monkeypatch, _Vault(error), Log())
     with pytest.raises(RequestRefused) as caught:
         await service.connections("s")
 
-    assert "ACTOR_LOST" == caught.value.error.code
+    assert (ErrorType.NETWORK, code) == (caught.value.error.type, caught.value.error.code)

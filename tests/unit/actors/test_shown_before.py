@@ -67,3 +67,14 @@ def test_data_in_between_begin_the_count_again() -> None:
     shown.doubts_accounts(seen=2, known=2, now=2.0)
 
     assert shown.doubts_accounts(seen=0, known=2, now=HOUR_S + 1)
+
+
+def test_a_listing_of_nothing_known_is_believed_after_an_hour() -> None:
+    """Three in a row over an hour are taken as true; one that goes on from before ends the doubt."""
+    shown = ShownBefore()
+
+    assert [True, True] == [shown.doubts_listing(now) for now in (0.0, 3599.0)]
+
+    shown.trusts_listing()
+
+    assert [True, True, False] == [shown.doubts_listing(now) for now in (4000.0, 5000.0, 7600.0)]

@@ -13,6 +13,7 @@ from orchestrator.domain import (
     CircuitChange,
     CircuitStanding,
     CircuitState,
+    CompleteListing,
     ConnectionAttempt,
     ConnectionStatus,
     DecisionSummary,
@@ -35,7 +36,9 @@ from orchestrator.domain import (
     ProviderTransaction,
     RateLimitStanding,
     RequestRecord,
+    SeenMovement,
     Transaction,
+    TransactionCategory,
     TransactionsData,
 )
 
@@ -72,7 +75,7 @@ TRANSACTION = Transaction(
     currency="USD",
     description="Café\nand more",
     merchant_name=None,
-    category="food",
+    category=TransactionCategory.FOOD_AND_DRINK,
     pending=False,
     replaces_transaction_id=None,
 )
@@ -218,12 +221,19 @@ def result_of(
     )
 
 
+LISTING = CompleteListing(
+    first_day=DAY,
+    last_day=DAY,
+    provider_account_id="p-1",
+    movements=(SeenMovement("t-1", "p-1", DAY),),
+)
 VALUES: tuple[object, ...] = (
     *DATA.values(),
     *(result_of(operation, data) for operation, data in DATA.items()),
     result_of(Operation.GET_ACCOUNTS, error=ERROR),
     PROVIDER_ACCOUNT,
     PROVIDER_TRANSACTION,
+    LISTING,
     HEALTH,
     ATTEMPT_ROW,
     CHANGE_ROW,

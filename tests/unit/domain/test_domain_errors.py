@@ -16,6 +16,8 @@ from orchestrator.domain import (
     OrchestratorError,
     ProviderFailure,
     RequestRefused,
+    WebhookRefusal,
+    WebhookRefused,
 )
 
 FAILURE = Failure(
@@ -48,6 +50,8 @@ def example_of(kind: type[OrchestratorError]) -> OrchestratorError:
         return kind(FAILURE)
     if issubclass(kind, RequestRefused):
         return kind(examples.ERROR)
+    if issubclass(kind, WebhookRefused):
+        return kind(WebhookRefusal.TOO_SOON, 2.5)
     return kind("say what to mend")
 
 
@@ -88,7 +92,7 @@ def test_the_tree_is_as_drawn() -> None:
     """Callers can catch the whole of it, or the part they care for."""
     drawn = "OrchestratorError ConfigurationError NotRunning StoreError QueryRefused"
 
-    assert [*drawn.split(), "ProviderFailure", "RequestRefused"] == [
+    assert [*drawn.split(), "ProviderFailure", "RequestRefused", "WebhookRefused"] == [
         kind.__name__ for kind in domain_errors()
     ]
 
@@ -100,6 +104,7 @@ def test_carriers_tell_class_scope_and_code() -> None:
         str(RequestRefused(examples.ERROR))
         == "auth ITEM_LOGIN_REQUIRED: the user must sign in again"
     )
+    assert str(WebhookRefused(WebhookRefusal.UNPROVEN)) == "unproven"
 
 
 @pytest.mark.parametrize("error_type", ErrorType)

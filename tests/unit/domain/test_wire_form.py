@@ -14,13 +14,7 @@ from orchestrator import domain
 from orchestrator.domain import Json, Operation, OperationRequest, Provider, rfc3339, to_wire
 from orchestrator.domain.wire import camel
 
-NOT_TRAVELLING = {
-    "CompleteListing",
-    "Failure",
-    "OperationRequest",
-    "SealedExchange",
-    "SeenMovement",
-}
+NOT_TRAVELLING = {"Failure", "OperationRequest", "SealedExchange"}
 """These move between our own processes only, never to a caller."""
 
 
@@ -99,7 +93,7 @@ def test_a_transaction_reads_as_the_contract_says() -> None:
         "currency": "USD",
         "description": "Café\nand more",
         "merchantName": None,
-        "category": "food",
+        "category": "food_and_drink",
         "pending": False,
         "replacesTransactionId": None,
     }
@@ -109,7 +103,7 @@ def test_a_transaction_reads_as_the_contract_says() -> None:
     ("operation", "expected"),
     [
         ("createLink", "linkSessionId provider linkToken linkUrl expiresAt linkType fields"),
-        ("exchangeToken", "connectionId provider institutionId status"),
+        ("exchangeToken", "connectionId provider institutionId status warnings"),
         ("getAccounts", "accounts asOf stale"),
         ("syncTransactions", "transactions removed nextCursor hasMore stale"),
     ],

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
+from random import Random
 
 import httpx
 import pytest
@@ -10,6 +11,12 @@ import pytest
 from orchestrator.domain import Credential, Failure, ProviderFailure
 from orchestrator.providers.belvo import ADAPTER as BELVO
 from orchestrator.providers.belvo import Belvo
+from orchestrator.providers.bitso import ADAPTER as BITSO
+from orchestrator.providers.bitso import Bitso
+from orchestrator.providers.finicity import ADAPTER as FINICITY
+from orchestrator.providers.finicity import Finicity
+from orchestrator.providers.finicity_session import FinicitySession
+from orchestrator.providers.finicity_token import TokenState
 from orchestrator.providers.http import VendorHttp, client_for
 from orchestrator.providers.mx import ADAPTER as MX
 from orchestrator.providers.mx import Mx
@@ -33,6 +40,9 @@ KEYS = {
     "PLAID_SECRET": "our-plaid-secret",
     "MX_CLIENT_ID": "our-mx-client",
     "MX_API_KEY": "our-mx-key",
+    "FINICITY_PARTNER_ID": "our-finicity-partner",
+    "FINICITY_PARTNER_SECRET": "our-finicity-secret",
+    "FINICITY_APP_KEY": "our-finicity-app-key",
     "BELVO_SECRET_ID": "our-belvo-id",
     "BELVO_SECRET_PASSWORD": "our-belvo-password",
 }
@@ -87,8 +97,14 @@ class ScriptedVendor:
         return AdapterConfig("sandbox", adapter.base_urls["sandbox"], KEYS, options or {})
 
     def plaid(self, **options: str) -> Plaid:
-        """Plaid over this vendor."""
-        return Plaid(self.http(PLAID), options)
+        """Plaid over this vendor, with this vendor's clock, and pauses only noted."""
+        return Plaid(
+            self.http(PLAID),
+            options,
+            now=lambda: self.now,
+            pause=self._note_pause,
+            draw=lambda: 0.0,
+        )
 
     def mx(self, **options: str) -> Mx:
         """MX over this vendor, with this vendor's clock, and pauses only noted."""
@@ -98,11 +114,39 @@ class ScriptedVendor:
             looks_up_by_id=chosen["api_version"] == "v20250224",
             pause=self._note_pause,
         )
-        return Mx(client, chosen, now=lambda: self.now)
+        return Mx(client, chosen, now=lambda: self.now, pause=self._note_pause)
+
+    def finicity(
+        self, *, token: str | None = "held", environment: str = "sandbox", **options: str
+    ) -> Finicity:
+        """Finicity over this vendor, with this vendor's clock; it holds a token unless told None."""
+        state = TokenState()
+        if token is not None:
+            state.renewed(token, self.now)
+        session = FinicitySession(
+            self.http(FINICITY, options), Credential(KEYS), now=lambda: self.now, state=state
+        )
+        return Finicity(
+            session,
+            options,
+            environment=environment,
+            now=lambda: self.now,
+            pause=self._note_pause,
+        )
 
     def belvo(self, **options: str) -> Belvo:
-        """Belvo over this vendor, with this vendor's clock."""
-        return Belvo(self.http(BELVO), Credential(KEYS), options, now=lambda: self.now)
+        """Belvo over this vendor, with this vendor's clock, and pauses only noted."""
+        return Belvo(
+            self.http(BELVO),
+            Credential(KEYS),
+            options,
+            now=lambda: self.now,
+            pause=self._note_pause,
+        )
+
+    def bitso(self, **options: str) -> Bitso:
+        """Bitso over this vendor, with this vendor's clock and dice of its own."""
+        return Bitso(self.http(BITSO, options), options, now=lambda: self.now, rng=Random(7))
 
     async def _note_pause(self, seconds: float) -> None:
         self.pauses.append(seconds)
@@ -122,9 +166,10 @@ def link_request(**over: object) -> LinkRequest:
     return LinkRequest(**(fields | over))  # type: ignore[arg-type]
 
 
-def exchange_request(token: str, **state: str) -> ExchangeRequest:
-    """The end of a link session of our user."""
-    return ExchangeRequest(USER, Credential({"token": token}), state, None)
+def exchange_request(token: str | Mapping[str, str], **state: str) -> ExchangeRequest:
+    """The end of a link session of our user, by a token or by a form."""
+    parts = {"token": token} if isinstance(token, str) else token
+    return ExchangeRequest(USER, Credential(parts), state, None)
 
 
 def accounts_request(credential: Credential, *, allow_stale: bool = False) -> AccountsRequest:

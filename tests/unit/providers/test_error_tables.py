@@ -1,8 +1,17 @@
 """Vendors' error tables: every code, held against the vendors' documented meaning."""
 
+from collections.abc import Callable
+
 import pytest
 from belvo_payloads import CREDENTIAL as BELVO_CREDENTIAL
 from belvo_payloads import errors, link, page
+from bitso_payloads import CREDENTIAL as BITSO_CREDENTIAL
+from bitso_payloads import error as bitso_error
+from finicity_payloads import CREDENTIAL as FINICITY_CREDENTIAL
+from finicity_payloads import account as finicity_account
+from finicity_payloads import accounts as finicity_accounts
+from finicity_payloads import error as finicity_error
+from finicity_payloads import wrapped as finicity_wrapped
 from mx_payloads import CREDENTIAL as MX_CREDENTIAL
 from mx_payloads import error as mx_error
 from mx_payloads import member
@@ -12,7 +21,15 @@ from scripted_vendor import ScriptedVendor, accounts_request, answer, failure_of
 
 from orchestrator.domain import ErrorClass, ErrorScope
 from orchestrator.providers.belvo_errors import BELVO_ERRORS, BELVO_KNOWN_LINK_ERRORS
+from orchestrator.providers.bitso_errors import bitso_errors
 from orchestrator.providers.error_table import ErrorRule, ErrorTable, rule
+from orchestrator.providers.finicity_errors import (
+    FINICITY_AGGREGATION,
+    FINICITY_ERRORS,
+    FINICITY_KNOWN_LOGIN_ERRORS,
+    TOKEN_CODES,
+    WAITING,
+)
 from orchestrator.providers.mx_errors import (
     DISABLED_RULES,
     GATHERING,
@@ -22,9 +39,10 @@ from orchestrator.providers.mx_errors import (
     SETTLED,
 )
 from orchestrator.providers.plaid_errors import PLAID_ERRORS
-from tests.support.error_sheets import belvo, mx, plaid
+from tests.support.error_sheets import belvo, bitso, finicity, mx, plaid
 from tests.support.error_sheets.sheet import documented
 
+BITSO_ERRORS = bitso_errors(throttle_scope="connection", address_scope="connection")
 LIE = "RATE_LIMIT INVALID_API_KEYS ITEM_LOGIN_REQUIRED institution_down authentication_failed"
 
 
@@ -40,9 +58,21 @@ def words(row: ErrorRule) -> tuple[str, str, bool]:
         (PLAID_ERRORS.types, plaid.TYPES),
         (MX_ERRORS.codes, mx.CODES),
         (MEMBER_STATUSES, mx.MEMBERS),
+        (FINICITY_ERRORS.codes, finicity.CODES),
         (BELVO_ERRORS.codes, belvo.CODES),
+        (BITSO_ERRORS.codes, bitso.CODES),
+        (BITSO_ERRORS.types, bitso.FAMILIES),
     ],
-    ids=["plaid", "plaid-types", "mx", "mx-members", "belvo"],
+    ids=[
+        "plaid",
+        "plaid-types",
+        "mx",
+        "mx-members",
+        "finicity",
+        "belvo",
+        "bitso",
+        "bitso-families",
+    ],
 )
 def test_a_table_holds_the_documented_rows_and_no_others(
     rows: dict[str, ErrorRule], sheet: str
@@ -61,6 +91,26 @@ def test_mx_statuses_are_the_documented_ones() -> None:
     assert told == documented(mx.STATUSES)
 
 
+def test_belvo_statuses_are_the_documented_ones() -> None:
+    """A status decides where no code tells more."""
+    told = {
+        code: words(BELVO_ERRORS.rule_for(code=None, error_type=None, http_status=int(code)))
+        for code in documented(belvo.STATUSES)
+    }
+
+    assert told == documented(belvo.STATUSES)
+
+
+def test_a_status_alone_at_bitso_is_about_the_users_key() -> None:
+    """There are no keys of ours to be refused there."""
+    told = {
+        code: words(BITSO_ERRORS.rule_for(code=None, error_type=None, http_status=int(code)))
+        for code in documented(bitso.STATUSES)
+    }
+
+    assert told == documented(bitso.STATUSES)
+
+
 def test_every_member_status_has_one_meaning() -> None:
     """A status is bad, under way or well, and DISABLED is a setting's."""
     known = [*MEMBER_STATUSES, *GATHERING, *SETTLED, "DISABLED"]
@@ -74,7 +124,17 @@ def test_every_member_status_has_one_meaning() -> None:
 
 @pytest.mark.parametrize(
     "table",
-    [PLAID_ERRORS, MX_ERRORS, MX_KNOWN_MEMBER_ERRORS, BELVO_ERRORS, BELVO_KNOWN_LINK_ERRORS],
+    [
+        PLAID_ERRORS,
+        MX_ERRORS,
+        MX_KNOWN_MEMBER_ERRORS,
+        FINICITY_ERRORS,
+        FINICITY_KNOWN_LOGIN_ERRORS,
+        FINICITY_AGGREGATION,
+        BELVO_ERRORS,
+        BELVO_KNOWN_LINK_ERRORS,
+        BITSO_ERRORS,
+    ],
 )
 def test_whoever_must_act_is_told_how(table: ErrorTable) -> None:
     """Every auth failure of a connection says what the user does; nobody acts for our keys."""
@@ -158,9 +218,58 @@ async def test_belvo_codes_decide_over_status_and_message(code: str, status: int
     assert (failure.error_class, failure.scope, failure.code) == (row.error_class, row.scope, code)
 
 
+@pytest.mark.parametrize("code", sorted(FINICITY_KNOWN_LOGIN_ERRORS.codes))
+@pytest.mark.parametrize("form", [int, str, finicity_wrapped])
+@pytest.mark.parametrize("status", [404, 500])
+async def test_finicity_codes_decide_over_status_form_and_message(
+    code: str, form: Callable[[str], object], status: int
+) -> None:
+    """Numbers, texts and the newer body mean the same, whatever the HTTP status."""
+    row = FINICITY_KNOWN_LOGIN_ERRORS.codes[code]
+    told = form(code)
+    body = told if isinstance(told, dict) else finicity_error(told)
+    fresh = answer({"token": "fresh"})
+    renewed = (fresh, answer(body, status)) if code in TOKEN_CODES else ()
+    vendor = ScriptedVendor(answer(body, status), *renewed)
+
+    failure = await failure_of(
+        vendor.finicity().get_accounts(accounts_request(FINICITY_CREDENTIAL))
+    )
+
+    assert (failure.error_class, failure.scope, failure.code) == (row.error_class, row.scope, code)
+    assert (failure.message, failure.user_action) == (row.meaning, row.user_action)
+
+
+@pytest.mark.parametrize("code", sorted(set(FINICITY_AGGREGATION.codes) - WAITING))
+async def test_finicity_aggregation_codes_fail_a_reading_of_a_200(code: str) -> None:
+    """What an account says of its last reading is as good as an error."""
+    row = FINICITY_AGGREGATION.codes[code]
+    body = finicity_accounts(finicity_account(aggregationStatusCode=int(code)))
+    vendor = ScriptedVendor(answer(body))
+
+    failure = await failure_of(
+        vendor.finicity().get_accounts(accounts_request(FINICITY_CREDENTIAL))
+    )
+
+    assert (failure.error_class, failure.scope, failure.code) == (row.error_class, row.scope, code)
+
+
+def test_what_finicity_can_heal_in_a_session_sends_the_user_to_one() -> None:
+    """The vendor's list of codes for a repair; others of accounts mean a new link."""
+    for code in finicity.HEALED_BY_CONNECT:
+        assert "connectionId" in str(FINICITY_ERRORS.codes[code].user_action)
+    for code in ("400", "403"):
+        assert "anew" in str(FINICITY_ERRORS.codes[code].user_action)
+
+
 def test_what_was_known_and_is_not_found_is_a_lost_connection() -> None:
     """The same 404 means two things, by what was asked for."""
-    for table, code in ((MX_KNOWN_MEMBER_ERRORS, None), (BELVO_KNOWN_LINK_ERRORS, "not_found")):
+    for table, code in (
+        (MX_KNOWN_MEMBER_ERRORS, None),
+        (FINICITY_KNOWN_LOGIN_ERRORS, None),
+        (FINICITY_KNOWN_LOGIN_ERRORS, "14001"),
+        (BELVO_KNOWN_LINK_ERRORS, "not_found"),
+    ):
         row = table.rule_for(code=code, error_type=None, http_status=404)
 
         assert words(row) == ("auth", "connection", False)
@@ -200,3 +309,16 @@ async def test_an_empty_page_of_belvo_is_no_error() -> None:
     result = await vendor.belvo().get_accounts(accounts_request(BELVO_CREDENTIAL))
 
     assert result.accounts == ()
+
+
+@pytest.mark.parametrize("code", sorted(BITSO_ERRORS.codes))
+@pytest.mark.parametrize("status", [200, 401, 420, 500])
+async def test_bitso_codes_decide_over_status_and_message(code: str, status: int) -> None:
+    """Bitso's errors come with any status, a success's too, and their texts say nothing."""
+    row = BITSO_ERRORS.codes[code]
+    vendor = ScriptedVendor(answer(bitso_error(code), status))
+
+    failure = await failure_of(vendor.bitso().get_accounts(accounts_request(BITSO_CREDENTIAL)))
+
+    assert (failure.error_class, failure.scope, failure.code) == (row.error_class, row.scope, code)
+    assert (failure.message, failure.http_status) == (row.meaning, status)

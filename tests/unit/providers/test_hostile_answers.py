@@ -6,6 +6,8 @@ import json
 from collections.abc import Coroutine
 
 import belvo_payloads
+import bitso_payloads
+import finicity_payloads
 import httpx
 import mx_payloads
 import plaid_payloads
@@ -54,7 +56,13 @@ PLAID_BODIES = {
 MX_BODIES = {
     "link": [mx_payloads.user(), {"widget_url": {"type": "connect_widget", "url": "https://w"}}],
     "exchange": [mx_payloads.member()],
-    "accounts": [mx_payloads.member(), mx_payloads.page("accounts", [mx_payloads.account()])],
+    # Of a member whose data are old: it is asked for, looked at, and then read.
+    "accounts": [
+        mx_payloads.member(successfully_aggregated_at=None, aggregated_at=None),
+        mx_payloads.member(is_being_aggregated=True),
+        mx_payloads.member(),
+        mx_payloads.page("accounts", [mx_payloads.account()]),
+    ],
     "transactions": [
         mx_payloads.member(),
         mx_payloads.page("transactions", [mx_payloads.movement("TRN-1")]),
@@ -69,18 +77,55 @@ BELVO_BODIES = {
         belvo_payloads.page([belvo_payloads.movement("t1", merchant={"merchant_name": "m"})]),
     ],
 }
-BODIES = {"plaid": PLAID_BODIES, "mx": MX_BODIES, "belvo": BELVO_BODIES}
+FINICITY_BODIES = {
+    "link": [finicity_payloads.customer(), {"link": finicity_payloads.LINK}],
+    "exchange": [finicity_payloads.accounts(finicity_payloads.account())],
+    "accounts": [finicity_payloads.accounts(finicity_payloads.account())],
+    "transactions": [
+        finicity_payloads.accounts(finicity_payloads.account()),
+        finicity_payloads.page(
+            [finicity_payloads.movement(1), finicity_payloads.movement(2, status="shadow")]
+        ),
+    ],
+}
+BITSO_BODIES = {
+    "exchange": [bitso_payloads.success(bitso_payloads.status())],
+    "accounts": [bitso_payloads.balances(bitso_payloads.balance("mxn", "1.50"))],
+    "transactions": [
+        bitso_payloads.success(
+            [
+                bitso_payloads.trade("e1"),
+                bitso_payloads.fee("e2", "0.1"),
+                bitso_payloads.funding("e3", "f3"),
+            ]
+        ),
+        bitso_payloads.success([bitso_payloads.transfer("fundings", "f1", "pending")]),
+        bitso_payloads.success([bitso_payloads.transfer("withdrawals", "w1", "processing")]),
+        bitso_payloads.success([bitso_payloads.funding("e3", "f3")]),
+    ],
+}
+BODIES = {
+    "plaid": PLAID_BODIES,
+    "mx": MX_BODIES,
+    "finicity": FINICITY_BODIES,
+    "belvo": BELVO_BODIES,
+    "bitso": BITSO_BODIES,
+}
 CREDENTIALS = {
     "plaid": plaid_payloads.CREDENTIAL,
     "mx": mx_payloads.CREDENTIAL,
+    "finicity": finicity_payloads.CREDENTIAL,
     "belvo": belvo_payloads.CREDENTIAL,
+    "bitso": bitso_payloads.CREDENTIAL,
 }
 TOKENS = {
     "plaid": "public-1",
     "mx": mx_payloads.MEMBER_GUID,
+    "finicity": finicity_payloads.LOGIN_ID,
     "belvo": belvo_payloads.LINK_ID,
+    "bitso": bitso_payloads.FORM,
 }
-CASES = [(provider, operation) for provider in BODIES for operation in PLAID_BODIES]
+CASES = [(provider, operation) for provider, bodies in BODIES.items() for operation in bodies]
 
 
 def places(value: object, path: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
@@ -119,7 +164,10 @@ def call(
         case "link":
             return adapter.create_link(link_request())
         case "exchange":
-            state = {"user_guid": mx_payloads.USER_GUID}
+            state = {
+                "user_guid": mx_payloads.USER_GUID,
+                "customer_id": finicity_payloads.CUSTOMER_ID,
+            }
             return adapter.exchange_token(exchange_request(TOKENS[provider], **state))
         case "accounts":
             return adapter.get_accounts(accounts_request(credential))

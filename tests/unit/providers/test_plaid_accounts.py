@@ -55,6 +55,43 @@ async def test_every_type_has_one_of_ours(told: str, kind: AccountType) -> None:
     assert kind is result.accounts[0].type
 
 
+@pytest.mark.parametrize(
+    "subtype", ["checking", "cash management", "403B", "credit card", "non-custodial wallet", None]
+)
+async def test_a_subtype_is_told_in_plaids_words(subtype: str | None) -> None:
+    """Case and spaces stay as they are."""
+    result = await read(account(subtype=subtype))
+
+    assert subtype == result.accounts[0].subtype
+
+
+@pytest.mark.parametrize(
+    ("kind", "available"),
+    [("depository", "110.25"), ("credit", None), ("loan", None), ("investment", None)],
+)
+async def test_an_available_balance_that_is_not_told_is_a_deposits_current_one(
+    kind: str, available: str | None
+) -> None:
+    """What is owed on a card or a loan is nothing to spend."""
+    told = account(type=kind)
+    told["balances"] = {"available": None, "current": 110.25, "iso_currency_code": "USD"}
+
+    result = await read(told)
+
+    balances = result.accounts[0].balances
+    assert balances.current == Decimal("110.25")
+    assert (available and Decimal(available)) == balances.available
+
+
+async def test_what_is_owed_stays_positive() -> None:
+    """Plaid's sign of a debt is ours: `current` of a card is what its holder owes."""
+    balances = {"available": 4900, "current": 100.1, "limit": 5000, "iso_currency_code": "USD"}
+
+    result = await read(account(type="credit", subtype="credit card", balances=balances))
+
+    assert Balances(Decimal(4900), Decimal("100.1"), Decimal(5000)) == result.accounts[0].balances
+
+
 async def test_an_unofficial_currency_and_the_oldest_time_are_told() -> None:
     """Either currency field counts; the answer is as old as its oldest balance."""
     balances = {
@@ -97,6 +134,19 @@ async def test_cached_data_of_a_bank_that_is_down_are_stale() -> None:
     assert result.stale
 
 
+async def test_an_item_whose_consent_has_run_out_needs_its_user() -> None:
+    """Its data are renewed no more, whatever the Item's error says."""
+    body = accounts(account(), consent_expiration_time="2026-03-18T15:00:00Z")
+    vendor = ScriptedVendor(answer(body))
+
+    failure = await failure_of(vendor.plaid().get_accounts(accounts_request(CREDENTIAL)))
+    old = await vendor.plaid().get_accounts(accounts_request(CREDENTIAL, allow_stale=True))
+
+    assert verdict(failure) == ("auth", "connection", "CONSENT_EXPIRED")
+    assert "createLink" in str(failure.user_action)
+    assert old.stale
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -113,6 +163,7 @@ async def test_cached_data_of_a_bank_that_is_down_are_stale() -> None:
         accounts(account(balances={"iso_currency_code": 7})),
         accounts(account(type=3)),
         accounts(account(), error="down"),
+        accounts(account(), consent_expiration_time="soon"),
     ],
 )
 async def test_another_shape_is_malformed(body: object) -> None:

@@ -1,5 +1,6 @@
 """Plaid's link sessions, exchange and end of a connection."""
 
+import asyncio
 from datetime import UTC, datetime
 
 import httpx
@@ -17,6 +18,7 @@ from scripted_vendor import (
 )
 
 from orchestrator.domain import ConfigurationError, ConnectionStatus, Credential, LinkType
+from orchestrator.providers.attempt_trace import AttemptTrace, current_attempt
 
 LINK = {
     "link_token": "link-sandbox-1",
@@ -64,10 +66,41 @@ async def test_a_repair_sends_the_access_token_and_no_products() -> None:
     """Update mode is told by the token; products in it would be refused."""
     vendor = ScriptedVendor(answer(LINK))
 
-    await vendor.plaid().create_link(link_request(repair=CREDENTIAL, provider_institution_id="x"))
+    made = await vendor.plaid().create_link(
+        link_request(
+            repair=CREDENTIAL,
+            provider_institution_id="x",
+            webhook_url="https://hooks.test/plaid",
+            redirect_uri="https://app.test/done",
+        )
+    )
 
     assert vendor.bodies[0]["access_token"] == TOKEN
-    assert not {"products", "transactions", "institution_id"} & set(vendor.bodies[0])
+    assert vendor.bodies[0]["redirect_uri"] == "https://app.test/done"
+    assert not {"products", "transactions", "institution_id", "webhook"} & set(vendor.bodies[0])
+    assert {} == made.state
+
+
+@pytest.mark.parametrize(("language", "sent"), [("en", "en"), ("es", "es"), ("ja", "en")])
+async def test_a_language_that_link_does_not_speak_becomes_english(
+    language: str, sent: str
+) -> None:
+    """The widget opens in a language of Plaid's."""
+    vendor = ScriptedVendor(answer(LINK))
+
+    await vendor.plaid().create_link(link_request(language=language))
+
+    assert vendor.bodies[0]["language"] == sent
+
+
+async def test_a_country_that_plaid_does_not_serve_is_refused_unsent() -> None:
+    """Another provider may serve it."""
+    vendor = ScriptedVendor(answer(LINK))
+
+    failure = await failure_of(vendor.plaid().create_link(link_request(region="MX")))
+
+    assert verdict(failure) == ("validation", "request", "UNSUPPORTED_REGION")
+    assert (failure.elsewhere, failure.sent, vendor.requests) == (True, False, [])
 
 
 async def test_options_choose_what_the_user_reads_and_how_far_back() -> None:
@@ -88,6 +121,14 @@ async def test_options_choose_what_the_user_reads_and_how_far_back() -> None:
         {"days_requested": "731"},
         {"days_requested": "many"},
         {"send_institution_id": "maybe"},
+        {"client_name": " "},
+        {"link": "popup"},
+        {"balances": "fresh"},
+        {"balance_age": "guessed"},
+        {"refresh": "always"},
+        {"refresh_after_h": "0"},
+        {"refresh_wait_s": "301"},
+        {"not_ready_wait_s": "5.5"},
         {"days": "90"},
     ],
 )
@@ -113,6 +154,43 @@ async def test_an_exchange_gives_credential_login_and_institution() -> None:
     assert TOKEN not in repr(exchanged)
 
 
+async def test_an_item_that_is_to_report_is_read_once_at_its_exchange() -> None:
+    """Plaid reports changes of those Items alone whose feed was asked for before."""
+    body = {"item": item(), "request_id": "r"}
+    vendor = ScriptedVendor(answer(LINK), answer(EXCHANGED), answer(body), answer({}))
+    plaid = vendor.plaid()
+    made = await plaid.create_link(link_request(webhook_url="https://hooks.test/plaid"))
+
+    await plaid.exchange_token(exchange_request("public-sandbox-1", **made.state))
+
+    assert vendor.paths[1:] == [
+        "POST /item/public_token/exchange",
+        "POST /item/get",
+        "POST /transactions/sync",
+    ]
+    assert {"access_token": TOKEN, "count": 1} == vendor.bodies[3]
+
+
+async def test_nothing_after_an_exchange_outlives_the_attempts_time() -> None:
+    """What the Item tells comes too late to be waited for, and the exchange is told."""
+
+    async def never(_endpoint: str) -> float:
+        if trace.http_calls:
+            await asyncio.Event().wait()
+        return 0.0
+
+    trace = AttemptTrace("a", pace=never, time_left_s=lambda: 1.01)
+    vendor = ScriptedVendor(answer(EXCHANGED))
+    token = current_attempt.set(trace)
+    try:
+        exchanged = await vendor.plaid().exchange_token(exchange_request("public-sandbox-1"))
+    finally:
+        current_attempt.reset(token)
+
+    assert exchanged.login_key == "item-1"
+    assert exchanged.provider_institution_id is None
+
+
 @pytest.mark.parametrize(
     "second",
     [
@@ -133,14 +211,28 @@ async def test_a_failed_look_at_the_item_does_not_lose_the_exchange(second: http
     assert exchanged.provider_institution_id is None
 
 
-async def test_an_exchanged_item_in_trouble_needs_its_user_at_once() -> None:
-    """An Item's own error shows in the new connection's status."""
-    body = {"item": item(error=error("ITEM_LOGIN_REQUIRED")), "request_id": "r"}
-    vendor = ScriptedVendor(answer(EXCHANGED), answer(body))
+@pytest.mark.parametrize(
+    ("over", "status"),
+    [
+        ({"error": error("ITEM_LOGIN_REQUIRED")}, ConnectionStatus.NEEDS_USER),
+        (
+            {"error": error("USER_PERMISSION_REVOKED", "INVALID_INPUT")},
+            ConnectionStatus.NEEDS_USER,
+        ),
+        ({"error": error("INSTITUTION_DOWN", "INSTITUTION_ERROR")}, ConnectionStatus.ACTIVE),
+        ({"consent_expiration_time": "2026-03-18T15:30:00Z"}, ConnectionStatus.NEEDS_USER),
+        ({"consent_expiration_time": "2026-03-18T15:30:01Z"}, ConnectionStatus.ACTIVE),
+    ],
+)
+async def test_an_exchanged_item_in_trouble_needs_its_user_at_once(
+    over: dict[str, object], status: ConnectionStatus
+) -> None:
+    """An Item's own error, or a consent that has run out, shows in the new connection's status."""
+    vendor = ScriptedVendor(answer(EXCHANGED), answer({"item": item(**over), "request_id": "r"}))
 
     exchanged = await vendor.plaid().exchange_token(exchange_request("public-sandbox-1"))
 
-    assert ConnectionStatus.NEEDS_USER is exchanged.status
+    assert status is exchanged.status
 
 
 @pytest.mark.parametrize(
@@ -208,3 +300,82 @@ async def test_a_foreign_credential_never_leaves() -> None:
 
     assert verdict(failure) == ("auth", "connection", "INVALID_CREDENTIAL")
     assert vendor.requests == []
+
+
+HOSTED = {**LINK, "hosted_link_url": "https://secure.plaid.com/hl/1"}
+
+
+def run(*tokens: str) -> dict[str, object]:
+    """A run of a link session that ended with these public tokens."""
+    added = [{"public_token": token, "accounts": [], "institution": None} for token in tokens]
+    return {"link_session_id": "s", "results": {"item_add_results": added}}
+
+
+async def test_plaid_can_serve_the_links_page_itself() -> None:
+    """With the setting, the session is an address, which sends the user back at its end."""
+    vendor = ScriptedVendor(answer(HOSTED))
+    plaid = vendor.plaid(link="hosted")
+
+    made = await plaid.create_link(link_request(redirect_uri="https://app.test/done"))
+    repair = await plaid.create_link(link_request(repair=CREDENTIAL))
+
+    assert [body["hosted_link"] for body in vendor.bodies] == [
+        {"url_lifetime_seconds": 14400, "completion_redirect_uri": "https://app.test/done"},
+        {"url_lifetime_seconds": 1800},
+    ]
+    assert "redirect_uri" not in vendor.bodies[0]
+    assert (LinkType.HOSTED_URL, None) == (made.link_type, made.link_token)
+    assert made.link_url == "https://secure.plaid.com/hl/1"
+    assert datetime(2026, 3, 18, 16, 0, tzinfo=UTC) == repair.expires_at
+
+
+async def test_a_hosted_sessions_address_is_taken_for_its_public_token() -> None:
+    """Where no webhook brought the public token, it is looked up by the link token."""
+    sessions = {**LINK, "link_sessions": [run("public-old"), {"link_session_id": "s"}]}
+    vendor = ScriptedVendor(answer(HOSTED), answer(sessions), answer(EXCHANGED), answer({}))
+    plaid = vendor.plaid(link="hosted")
+    made = await plaid.create_link(link_request())
+
+    exchanged = await plaid.exchange_token(exchange_request(str(made.link_url), **made.state))
+
+    assert vendor.bodies[1:3] == [
+        {"link_token": "link-sandbox-1"},
+        {"public_token": "public-old"},
+    ]
+    assert exchanged.login_key == "item-1"
+
+
+async def test_a_public_token_of_a_hosted_session_needs_no_look() -> None:
+    """What a webhook brought is exchanged as it is."""
+    vendor = ScriptedVendor(answer(EXCHANGED), answer({}))
+    state = {"link_token": "link-sandbox-1", "hosted_link_url": "https://secure.plaid.com/hl/1"}
+
+    await vendor.plaid(link="hosted").exchange_token(exchange_request("public-1", **state))
+
+    assert vendor.paths[0] == "POST /item/public_token/exchange"
+
+
+@pytest.mark.parametrize(
+    ("looked_up", "code"),
+    [
+        (answer({**LINK, "link_sessions": []}), "LINK_NOT_FINISHED"),
+        (answer(LINK), "LINK_NOT_FINISHED"),
+        (answer({**LINK, "link_sessions": [run()]}), "LINK_NOT_FINISHED"),
+        (answer(error("INVALID_LINK_TOKEN", "INVALID_INPUT"), 400), "INVALID_LINK_TOKEN"),
+        (httpx.ReadTimeout("silence"), "TIMEOUT"),
+    ],
+    ids=["not begun", "no runs", "nothing added", "expired", "lost"],
+)
+async def test_a_hosted_session_without_a_result_exchanges_nothing(
+    looked_up: httpx.Response | Exception, code: str
+) -> None:
+    """A look leaves no doubt: nothing was exchanged, and the session can be asked again."""
+    vendor = ScriptedVendor(looked_up)
+    state = {"link_token": "link-sandbox-1", "hosted_link_url": "https://secure.plaid.com/hl/1"}
+
+    failure = await failure_of(
+        vendor.plaid().exchange_token(exchange_request("https://secure.plaid.com/hl/1", **state))
+    )
+
+    assert (failure.code, failure.sent) == (code, False)
+    assert vendor.paths == ["POST /link/token/get"]

@@ -43,6 +43,17 @@ def test_shared_call_is_booked_with_what_its_attempt_turns_out_to_be() -> None:
     assert row(book, "syncTransactions") == (1, 3, ["a"])
 
 
+def test_call_that_counts_by_itself_moves_no_attempt() -> None:
+    """A token's renewal is counted apart, and its attempt stays what it was."""
+    book = CallBook()
+    book.record("plaid", "a", None, guess="getAccounts")
+    book.record_apart("plaid", "a", "auth")
+    book.record_apart("plaid", None, "auth")
+
+    assert row(book, "auth") == (2, 2, ["a"])
+    assert row(book, "getAccounts") == (1, 1, ["a"])
+
+
 def test_memory_of_attempts_is_bounded() -> None:
     """All attempts are counted though only the last ten thousand are remembered."""
     book = CallBook()

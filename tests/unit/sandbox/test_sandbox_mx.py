@@ -3,6 +3,7 @@
 import pytest
 
 from sandbox.options import SandboxOptions
+from tests.support.mx_members import log_in, look
 from tests.support.sandbox import running_sandbox
 from tests.support.vendor_callers import SPACE, MxCaller, basic
 
@@ -45,6 +46,33 @@ async def test_version_is_chosen_by_headers(headers: dict[str, str], status: int
     assert status == reply.status
     if headers["Accept"] == LEGACY:
         assert reply.headers["Content-Type"] == LEGACY
+
+
+@pytest.mark.parametrize("enforced", [True, False])
+async def test_limits_are_of_a_second_and_a_method(enforced: bool) -> None:
+    """Where limits are held, a 151st deletion within a second is a 429, and a read is not."""
+    async with running_sandbox(options=SandboxOptions(enforce_limits=enforced)) as running:
+        mx = MxCaller(running)
+        statuses = [(await mx.call("DELETE", "/users/nobody")).status for _ in range(151)]
+        read = await mx.call("GET", "/users")
+        running.clock.move(seconds=1)
+        later = await mx.call("DELETE", "/users/nobody")
+
+    assert {404} == set(statuses[:150])
+    assert (429 if enforced else 404) == statuses[150]
+    assert (200, 404) == (read.status, later.status)
+
+
+async def test_a_deletion_may_name_no_version() -> None:
+    """MX's own client sends none where no body comes back."""
+    async with running_sandbox() as running:
+        mx = MxCaller(running)
+        await mx.widget_url()
+        mx.headers = {"Authorization": mx.headers["Authorization"]}
+        read = await mx.call("GET", f"/users/{mx.user}")
+        deleted = await mx.call("DELETE", f"/users/{mx.user}")
+
+    assert (406, 204) == (read.status, deleted.status)
 
 
 async def test_user_is_made_once_and_found_again() -> None:
@@ -128,143 +156,130 @@ async def test_deleted_user_takes_the_members_along() -> None:
     assert (gone.status, again.status) == (404, 200)
 
 
-@pytest.mark.parametrize(
-    ("asked", "given"),
-    [("10", 10), ("1000", 1000), ("1001", 25), ("5000", 25), ("9", 25), ("x", 25), (None, 25)],
-)
-async def test_page_size_is_as_documented(asked: str | None, given: int) -> None:
-    """A size out of 10 to 1000 silently becomes 25, and the pages hold every row once."""
+async def test_a_user_can_be_changed_and_disabled() -> None:
+    """An update keeps what it does not name; a new id finds the user and the old one does not."""
     async with running_sandbox() as running:
         mx = MxCaller(running)
-        await mx.link()
-        query = {"records_per_page": asked} if asked else {}
-        body = (await mx.read("/transactions", **query)).body
-        rows = await mx.listing("transactions", **query)
-
-    assert given == body["pagination"]["per_page"]
-    assert body["pagination"]["total_entries"] == len(rows)
-    assert len(rows) == len({row["guid"] for row in rows})
-    assert len(rows) > 100
-
-
-async def test_default_window_is_the_last_120_days() -> None:
-    """Without dates the listing reaches back 120 days, newest first."""
-    async with running_sandbox() as running:
-        mx = MxCaller(running)
-        await mx.link()
-        dates = [r["date"] for r in await mx.listing("transactions", records_per_page="1000")]
-
-    assert "2025-11-18" <= min(dates) <= "2025-11-20"
-    assert sorted(dates, reverse=True) == dates
-
-
-@pytest.mark.parametrize(
-    ("form", "iso", "unix"), [("both", 200, 200), ("iso", 200, 400), ("unix", 400, 200)]
-)
-async def test_form_of_dates_is_a_switch(form: str, iso: int, unix: int) -> None:
-    """The window takes ISO dates, unix times or both, as the sandbox is set."""
-    async with running_sandbox(options=SandboxOptions(mx_dates=form)) as running:
-        mx = MxCaller(running)
-        await mx.link()
-        by_day = await mx.read("/transactions", from_date="2026-03-01", to_date="2026-03-05")
-        by_time = await mx.read("/transactions", from_date="1772323200", to_date="1772668800")
-
-    assert (iso, unix) == (by_day.status, by_time.status)
-    for reply in (by_day, by_time):
-        if reply.status == 200:
-            assert all(
-                "2026-03-01" <= r["date"] <= "2026-03-05" for r in reply.body["transactions"]
-            )
-
-
-async def test_rows_changed_since_are_found_by_updated_at() -> None:
-    """Filtering by the time of change finds what posted since, and wants both ends."""
-    async with running_sandbox() as running:
-        mx = MxCaller(running)
-        await mx.link()
-        running.clock.move(days=3)
-        changed = await mx.listing(
-            "transactions", from_updated_at="2026-03-19", to_updated_at="2026-03-21"
+        await mx.call("POST", "/users", {"user": {"id": SPACE, "email": "a@b.test"}})
+        changed = await mx.call(
+            "PUT", f"/users/{SPACE}", {"user": {"id": "another", "is_disabled": True}}
         )
-        half = await mx.read("/transactions", from_updated_at="2026-03-19")
+        by_old, by_new = [await mx.call("GET", f"/users/{name}") for name in (SPACE, "another")]
+        disabled = await mx.call("GET", "/users", query={"is_disabled": "true"})
+        enabled = await mx.call("GET", "/users", query={"is_disabled": "false"})
+        by_mail = await mx.call("GET", "/users", query={"email": "a@b.test"})
+        await mx.call("POST", "/users", {"user": {"id": SPACE}})
+        taken = await mx.call("PUT", "/users/another", {"user": {"id": SPACE}})
 
-    assert changed
-    assert all("2026-03-19" <= row["updated_at"][:10] <= "2026-03-21" for row in changed)
-    assert half.status == 400
-
-
-async def test_pending_row_is_replaced_by_an_unlinked_one() -> None:
-    """A pending guid vanishes and the posted row's guid is new and points nowhere."""
-    async with running_sandbox() as running:
-        mx = MxCaller(running)
-        await mx.link()
-        before = {r["guid"]: r for r in await mx.listing("transactions")}
-        running.clock.move(days=4)
-        after = {r["guid"] for r in await mx.listing("transactions")}
-
-    pending = {guid for guid, row in before.items() if row["status"] == "PENDING"}
-    assert pending
-    assert not pending & after
-
-
-async def test_aggregation_is_held_back_for_three_hours() -> None:
-    """Aggregating answers 202 always, and moves the time of success after three hours only."""
-    async with running_sandbox() as running:
-        mx = MxCaller(running)
-        await mx.link()
-        path = f"/users/{mx.user}/members/{mx.member}/aggregate"
-        running.clock.move(seconds=3600)
-        too_soon = await mx.call("POST", path)
-        before = (await mx.read("/status")).body["member"]["successfully_aggregated_at"]
-        running.clock.move(seconds=7200)
-        later = await mx.call("POST", path)
-        after = (await mx.read("/status")).body["member"]["successfully_aggregated_at"]
-
-    assert (too_soon.status, later.status) == (202, 202)
-    assert (before, after) == ("2026-03-18T15:30:00Z", "2026-03-18T18:30:00Z")
+    assert ("another", True, "a@b.test") == tuple(
+        changed.body["user"][name] for name in ("id", "is_disabled", "email")
+    )
+    assert (404, 200, 409) == (by_old.status, by_new.status, taken.status)
+    assert [changed.body["user"]] == disabled.body["users"] == by_mail.body["users"]
+    assert [] == enabled.body["users"]
 
 
 @pytest.mark.parametrize(
-    ("password", "status"),
-    [
-        ("pass", "CONNECTED"),
-        ("challenge", "CHALLENGED"),
-        ("LOCKED", "LOCKED"),
-        ("INVALID", "DENIED"),
-    ],
+    "user", [{}, {"id": 5}, {"metadata": {}}, {"is_disabled": "yes"}, None, "not an object"]
 )
-async def test_password_chooses_what_happens_at_mxbank(password: str, status: str) -> None:
-    """At MX's test bank the password of `mxuser` picks the member's status."""
+async def test_a_user_of_another_shape_is_refused(user: object) -> None:
+    """An empty object and fields of another type are a 400."""
+    async with running_sandbox() as running:
+        reply = await MxCaller(running).call("POST", "/users", {"user": user})
+
+    assert 400 == reply.status
+    assert "bad_request" == reply.body["error"]["type"]
+
+
+async def test_the_old_widget_url_is_the_old_versions() -> None:
+    """The predecessor of widget URLs works in v20111101 and is gone in v20250224."""
     async with running_sandbox() as running:
         mx = MxCaller(running)
         await mx.widget_url()
-        made = await mx.call(
-            "POST",
-            f"/users/{mx.user}/members",
-            {
-                "member": {
-                    "institution_code": "mxbank",
-                    "credentials": [
-                        {"guid": "CRD-1", "value": "mxuser"},
-                        {"guid": "CRD-2", "value": password},
-                    ],
-                }
-            },
-        )
+        path = f"/users/{mx.user}/connect_widget_url"
+        body = {"config": {"current_institution_code": "chase"}}
+        gone = await mx.call("POST", path, body)
+        mx.headers = {"Authorization": mx.headers["Authorization"], "Accept": LEGACY}
+        made = await mx.call("POST", path, body)
+        member = await running.complete(url=made.body["user"]["connect_widget_url"])
 
-    assert (202, status) == (made.status, made.body["member"]["connection_status"])
+    assert (404, 200) == (gone.status, made.status)
+    assert mx.user == made.body["user"]["guid"]
+    assert member.startswith("MBR-")
+
+
+async def test_institutions_come_a_hundred_a_page_and_by_name_country_and_product() -> None:
+    """A size above 100 becomes 25, and conditions narrow the list."""
+    async with running_sandbox() as running:
+        mx = MxCaller(running)
+
+        async def codes(**query: str) -> list[str]:
+            asked = {"records_per_page": "100", **query}
+            body = (await mx.call("GET", "/institutions", query=asked)).body
+            return [row["code"] for row in body["institutions"]]
+
+        sizes = [
+            (await mx.call("GET", "/institutions", query={"records_per_page": size})).body[
+                "pagination"
+            ]["per_page"]
+            for size in ("100", "101")
+        ]
+        named, mexican = await codes(name="Chase"), await codes(iso_country_code="MX")
+        without = await codes(supported_products="investments")
+        mx.headers = {"Authorization": mx.headers["Authorization"], "Accept": LEGACY}
+        with_statements = await codes(supports_account_statement="true")
+        with_history = await codes(supports_transaction_history="true")
+
+    assert [100, 25] == sizes
+    assert ["chase"] == named
+    assert "banorte" in mexican
+    assert "chase" not in mexican
+    assert ([], []) == (without, with_statements)
+    assert "chase" in with_history
 
 
 @pytest.mark.parametrize(
     "wanted",
-    [{}, {"widget_type": "budgets_widget"}, {"current_institution_code": "ins_56"}],
+    [
+        {"widget_type": None},
+        {"widget_type": "budgets_widget"},
+        {"current_institution_code": "ins_56"},
+        {"current_institution_guid": "INS-1"},
+        {"iso_country_code": ["FR"]},
+        {"iso_country_code": "US"},
+        {"mode": "everything"},
+        {"data_request": {}},
+        {"data_request": {"products": ["secrets"]}},
+        {"update_credentials": "yes"},
+        {"ui_message_version": "4"},
+        {"disable_institution_search": True},
+    ],
 )
-async def test_widget_request_is_checked(wanted: dict[str, str]) -> None:
-    """A widget of another kind or for an unknown bank is a 400."""
+async def test_widget_request_is_checked(wanted: dict[str, object]) -> None:
+    """A widget of another kind, for an unknown bank or with mistyped settings is a 400."""
     async with running_sandbox() as running:
         mx = MxCaller(running)
         await mx.widget_url()
-        body = {"widget_type": "connect_widget", **wanted} if "current" in str(wanted) else wanted
+        body = {"widget_type": "connect_widget", **wanted}
         reply = await mx.call("POST", f"/users/{mx.user}/widget_urls", {"widget_url": body})
 
     assert reply.status == 400
+
+
+async def test_a_repair_leads_back_to_its_member() -> None:
+    """A widget that opens on a member reports that member, well again; another's is not found."""
+    async with running_sandbox() as running:
+        mx = MxCaller(running)
+        await log_in(mx, "INVALID")
+        broken = (await look(mx, seconds=5))["connection_status"]
+        url = await mx.widget_url(None, current_member_guid=mx.member, update_credentials=True)
+        repaired = await running.complete(url=url)
+        mended = (await look(mx))["connection_status"]
+        other = await mx.call("POST", "/users", {"user": {"id": "somebody-else"}})
+        wanted = {"widget_type": "connect_widget", "current_member_guid": mx.member}
+        path = f"/users/{other.body['user']['guid']}/widget_urls"
+        refused = await mx.call("POST", path, {"widget_url": wanted})
+
+    assert ("DENIED", "CONNECTED") == (broken, mended)
+    assert mx.member == repaired
+    assert 404 == refused.status

@@ -49,6 +49,22 @@ async def test_keys_are_taken_from_headers_or_body() -> None:
             {"PLAID-CLIENT-ID": "sandbox_client", "PLAID-SECRET": "another"},
             (400, "INVALID_INPUT", "INVALID_API_KEYS"),
         ),
+        (
+            {
+                "PLAID-CLIENT-ID": "sandbox_client",
+                "PLAID-SECRET": "sandbox_secret",
+                "Plaid-Version": "2019-05-29",
+            },
+            (400, "INVALID_REQUEST", "INCOMPATIBLE_API_VERSION"),
+        ),
+        (
+            {
+                "PLAID-CLIENT-ID": "sandbox_client",
+                "PLAID-SECRET": "sandbox_secret",
+                "Plaid-Version": "newest",
+            },
+            (400, "INVALID_REQUEST", "INVALID_HEADERS"),
+        ),
     ],
 )
 @pytest.mark.parametrize(
@@ -80,6 +96,15 @@ async def test_other_keys_are_refused(
         ({"redirect_uri": "https://a.test/?q=1"}, ("INVALID_REQUEST", "INVALID_FIELD")),
         ({"transactions": {"days_requested": 731}}, ("INVALID_REQUEST", "INVALID_FIELD")),
         ({"surprise": 1}, ("INVALID_REQUEST", "UNKNOWN_FIELDS")),
+        ({"transactions": {"days": 1}}, ("INVALID_REQUEST", "UNKNOWN_FIELDS")),
+        ({"transactions": []}, ("INVALID_REQUEST", "INVALID_FIELD")),
+        ({"products": ["money"]}, ("INVALID_REQUEST", "INVALID_FIELD")),
+        ({"products": "transactions"}, ("INVALID_REQUEST", "INVALID_FIELD")),
+        ({"products": ["balance"]}, ("INVALID_INPUT", "INVALID_PRODUCT")),
+        ({"webhook": "no address"}, ("INVALID_REQUEST", "INVALID_FIELD")),
+        ({"hosted_link": {"url_lifetime_seconds": 0}}, ("INVALID_REQUEST", "INVALID_FIELD")),
+        ({"hosted_link": {"delivery_method": "post"}}, ("INVALID_REQUEST", "INVALID_FIELD")),
+        ({"hosted_link": {"is_mobile_app": "no"}}, ("INVALID_REQUEST", "INVALID_FIELD")),
         ({"institution_id": "bbva_mexico"}, ("INVALID_INPUT", "INVALID_INSTITUTION")),
         (
             {"access_token": "access-sandbox-x", "products": None},
@@ -228,9 +253,11 @@ async def test_cursor_tells_only_what_changed() -> None:
         later = [p async for p in plaid.pages(pages[-1]["next_cursor"], count=5)]
         removed = {row["transaction_id"] for page in later for row in page["removed"]}
         added = {row["transaction_id"]: row for page in later for row in page["added"]}
+        modified = {row["transaction_id"]: row for page in later for row in page["modified"]}
         for gone in removed:
             del held[gone]
-        held |= added
+        assert set(modified) <= set(held)
+        held |= added | modified
         fresh = {r["transaction_id"]: r async for p in plaid.pages() for r in p["added"]}
 
     assert same_day[0]["added"] + same_day[0]["removed"] == []
@@ -391,6 +418,44 @@ async def test_published_limits_hold_when_asked_for() -> None:
     assert statuses == [200] * 50 + [429]
     assert code(over) == (429, "RATE_LIMIT_EXCEEDED", "TRANSACTIONS_SYNC_LIMIT")
     assert after.status == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed", "error_code"),
+    [
+        ("/accounts/balance/get", 25, "BALANCE_LIMIT"),
+        ("/item/get", 40, "ITEM_GET_LIMIT"),
+        ("/transactions/refresh", 2, "TRANSACTIONS_REFRESH_LIMIT"),
+    ],
+)
+async def test_each_endpoint_has_a_limit_of_its_own(
+    path: str, allowed: int, error_code: str
+) -> None:
+    """The published number of calls a minute is answered, and the next one names the limit."""
+    async with running_sandbox(options=SandboxOptions(enforce_limits=True)) as running:
+        plaid = PlaidCaller(running)
+        await plaid.link()
+        replies = [await plaid.read(path) for _ in range(allowed + 1)]
+
+    assert [200] * allowed == [reply.status for reply in replies[:-1]]
+    assert code(replies[-1]) == (429, "RATE_LIMIT_EXCEEDED", error_code)
+
+
+async def test_the_clients_own_limit_has_another_code() -> None:
+    """Live balances of many Items are too many for one client, and the code says whose limit it is."""
+    async with running_sandbox(options=SandboxOptions(enforce_limits=True)) as running:
+        plaid = PlaidCaller(running)
+        statuses = []
+        for _ in range(5):
+            await plaid.link()
+            replies = [await plaid.read("/accounts/balance/get") for _ in range(21)]
+            statuses += [reply.status for reply in replies]
+        directory = {"count": 1, "offset": 0, "country_codes": ["US"]}
+        listings = [await plaid.post("/institutions/get", **directory) for _ in range(11)]
+
+    assert [200] * 100 == statuses[:100]
+    assert code(replies[-1]) == (429, "RATE_LIMIT_EXCEEDED", "ACCOUNTS_BALANCE_GET_LIMIT")
+    assert code(listings[-1]) == (429, "RATE_LIMIT_EXCEEDED", "INSTITUTIONS_GET_LIMIT")
 
 
 async def test_unknown_path_is_not_found() -> None:

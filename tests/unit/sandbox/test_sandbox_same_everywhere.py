@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from tests.support.sandbox import running_sandbox
-from tests.support.vendor_callers import BelvoCaller, MxCaller, PlaidCaller
+from tests.support.vendor_callers import BelvoCaller, FinicityCaller, MxCaller, PlaidCaller
 
 US_BANKS = [("ins_56", "chase"), ("ins_127989", "bank_of_america"), ("ins_5", "citibank")]
 MX_BANKS = [("ins_bbva_mx", "bbva_mexico"), ("ins_banorte_mx", "banorte")]
@@ -25,6 +25,19 @@ async def test_plaid_and_mx_show_the_same_movements(at_plaid: str, at_mx: str) -
     assert theirs == others
 
 
+@pytest.mark.parametrize(("at_finicity", "at_mx"), [(5, "chase"), (11, "citibank")])
+async def test_finicity_and_mx_show_the_same_movements(at_finicity: int, at_mx: str) -> None:
+    """Account by account, Finicity and MX tell the same amounts on the same days."""
+    async with running_sandbox() as running:
+        finicity, mx = FinicityCaller(running), MxCaller(running)
+        await finicity.link(at_finicity)
+        await mx.link(at_mx)
+        theirs, others = await finicity.rows(), await mx.rows()
+
+    assert len(theirs) > 900
+    assert theirs == others
+
+
 @pytest.mark.parametrize(("bank", "at_mx"), MX_BANKS)
 async def test_belvo_and_mx_show_the_same_movements(bank: str, at_mx: str) -> None:
     """Account by account, Belvo and MX tell the same amounts on the same days."""
@@ -39,9 +52,11 @@ async def test_belvo_and_mx_show_the_same_movements(bank: str, at_mx: str) -> No
 
 
 async def test_balances_are_the_same_everywhere() -> None:
-    """The same accounts stand at the same balances at Plaid and MX, and at Belvo and MX."""
+    """The same accounts stand at the same balances at Plaid, MX and Finicity, at Belvo and MX."""
     async with running_sandbox() as running:
         plaid, belvo, mx = PlaidCaller(running), BelvoCaller(running), MxCaller(running)
+        finicity = FinicityCaller(running)
+        await finicity.link()
         await plaid.link("ins_56")
         await belvo.link("ins_bbva_mx")
         await mx.link("chase")
@@ -56,7 +71,11 @@ async def test_balances_are_the_same_everywhere() -> None:
             row["number"][-4:]: row["balance"]["current"] for row in await belvo.listing("accounts")
         }
 
-    assert us == us_mx
+        at_finicity = {
+            row["accountNumberDisplay"]: row["balance"] for row in await finicity.accounts()
+        }
+
+    assert us == us_mx == at_finicity
     assert mexican == mexican_mx
     assert all(isinstance(value, Decimal) for value in us.values())
 

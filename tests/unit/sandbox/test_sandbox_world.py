@@ -51,6 +51,18 @@ def test_order_of_asking_changes_nothing() -> None:
     assert view(fresh, "u") == view(used, "u")
 
 
+@pytest.mark.parametrize("bank", BANKS)
+def test_every_bank_has_logins(bank: str) -> None:
+    """Whatever bank is linked, it has accounts with balances in its currency, and they move."""
+    login = World(7).login("u", BANKS[bank])
+
+    assert 2 <= len(login.accounts) <= 4
+    assert {BANKS[bank].currency} == {account.currency for account in login.accounts}
+    assert all(BANKS[bank].name in account.official_name for account in login.accounts)
+    assert all(login.balances(account, TODAY).current is not None for account in login.accounts)
+    assert login.view(TODAY, since=TODAY - timedelta(days=30))
+
+
 @pytest.mark.parametrize("user", USERS)
 @pytest.mark.parametrize("bank", ["ins_chase", "ins_bbva_mx"])
 def test_login_looks_like_a_bank_login(user: str, bank: str) -> None:

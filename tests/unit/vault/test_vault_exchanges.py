@@ -1,19 +1,20 @@
 """A link session is exchanged at most once, through crashes too."""
 
-import os
 import pickle  # noqa: TID251  what Ray does to these values is what is tested
 import signal
 import subprocess
 import sys
 import textwrap
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
+from sqlalchemy import URL
 from vault_builders import NOW, connection, link, session
 
-from orchestrator.domain import ConnectionStatus, StoreError
+from orchestrator.domain import ConnectionStatus
 from orchestrator.vault import (
     ExchangeBusy,
     ExchangeDone,
@@ -23,7 +24,6 @@ from orchestrator.vault import (
     ExchangeUnknown,
     LinkSessionView,
     VaultStore,
-    vault_url,
 )
 
 
@@ -133,6 +133,55 @@ def test_a_session_that_is_long_over_is_expired(store: VaultStore) -> None:
     )
 
 
+def test_an_exchange_that_nobody_settled_is_in_doubt_in_the_end(store: VaultStore) -> None:
+    """No request lives for a quarter of an hour: what still runs then has lost who sent it."""
+    store.link_sessions.add(session())
+    begin(store)
+    before = begin(store, now=NOW + 899)
+    after = begin(store, now=NOW + 900)
+
+    assert before == ExchangeBusy()
+    assert after == ExchangeInDoubt()
+    assert begin(store, now=NOW) == ExchangeInDoubt()
+
+
+def test_a_released_exchange_gets_its_whole_time_again(store: VaultStore) -> None:
+    """The second start counts from itself, not from the first."""
+    store.link_sessions.add(session())
+    begin(store)
+    store.link_sessions.release_exchange("ls_1")
+    begin(store, now=NOW + 600)
+
+    assert begin(store, now=NOW + 1000) == ExchangeBusy()
+
+
+def test_what_an_exchange_needed_is_forgotten_with_its_success(store: VaultStore) -> None:
+    """A session that is done holds no sealed state any more."""
+    link(store, connection())
+    view = store.link_sessions.get("ls_of_conn_1")
+
+    assert view is not None
+    assert view.session.sealed_state == b""
+
+
+def test_what_an_exchange_needs_is_forgotten_once_it_is_expired(store: VaultStore) -> None:
+    """Sessions that nobody can exchange any more lose their state; all others keep it."""
+    for name, expires_at in (("over", NOW), ("late", NOW + 1), ("endless", None)):
+        store.link_sessions.add(session(name, expires_at=expires_at))
+    store.link_sessions.add(session("sent", expires_at=NOW))
+    begin(store, "sent")
+    purged = store.link_sessions.purge(NOW + 1800)
+    views = {name: store.link_sessions.get(name) for name in ("over", "late", "endless", "sent")}
+
+    assert purged == 1
+    assert {"over": b""} == {
+        name: view.session.sealed_state
+        for name, view in views.items()
+        if view is not None and view.session.sealed_state != b"sealed state"
+    }
+    assert store.link_sessions.purge(NOW + 1800) == 0
+
+
 def test_an_erased_connections_session_is_unknown(store: VaultStore) -> None:
     """A session whose connection was deleted answers nothing any more."""
     link(store, connection())
@@ -173,20 +222,21 @@ def test_exchanges_that_ran_when_the_process_died_are_in_doubt(
     assert begin(alive, "ls_of_conn_1") == ExchangeDone(record)
 
 
-def test_an_intent_survives_a_killed_process(tmp_path: Path) -> None:
+def test_an_intent_survives_a_killed_process(database: URL) -> None:
     """Once begin_exchange has returned, kill -9 leaves the exchange in doubt, never open."""
     script = f"""
         import os, signal, sys
         sys.path.insert(0, {str(Path(__file__).parent)!r})
+        from sqlalchemy import make_url
         from vault_builders import NOW, session
         from orchestrator.vault import VaultStore
-        store = VaultStore({vault_url(tmp_path)!r})
+        store = VaultStore(make_url({database.render_as_string(hide_password=False)!r}))
         store.link_sessions.add(session())
         store.link_sessions.begin_exchange("ls_1", "space_1", NOW)
         os.kill(os.getpid(), signal.SIGKILL)
     """
-    ended = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=False)
-    store = VaultStore(vault_url(tmp_path))
+    ended = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=False, timeout=60)
+    store = VaultStore(database)
     store.recover()
     start = begin(store)
     store.close()
@@ -195,13 +245,36 @@ def test_an_intent_survives_a_killed_process(tmp_path: Path) -> None:
     assert start == ExchangeInDoubt()
 
 
-def test_two_stores_on_one_file_start_an_exchange_once(reopen: Callable[[], VaultStore]) -> None:
+def test_two_stores_on_one_database_start_an_exchange_once(
+    reopen: Callable[[], VaultStore],
+) -> None:
     """Of two processes that ask at once, one may send it."""
     one, other = reopen(), reopen()
     one.link_sessions.add(session())
 
     assert begin(one) == ExchangeStarted(session())
     assert begin(other) == ExchangeBusy()
+
+
+def test_of_many_that_ask_at_once_one_may_exchange(reopen: Callable[[], VaultStore]) -> None:
+    """Whoever else asks in the same moment, from whatever process, is told that it runs."""
+    stores = [reopen() for _ in range(4)]
+    names = [f"ls_{number}" for number in range(15)]
+    for name in names:
+        stores[0].link_sessions.add(session(name))
+    all_there = threading.Barrier(len(stores))
+
+    def ask(store: VaultStore) -> list[bool]:
+        started = []
+        for name in names:
+            all_there.wait(30)
+            started.append(isinstance(begin(store, name), ExchangeStarted))
+        return started
+
+    with ThreadPoolExecutor(len(stores)) as threads:
+        answers = list(threads.map(ask, stores, timeout=120))
+
+    assert [1] * len(names) == [sum(asked) for asked in zip(*answers, strict=True)]
 
 
 def test_values_of_the_vault_pickle_and_hide_what_is_sealed(store: VaultStore) -> None:
@@ -213,31 +286,3 @@ def test_values_of_the_vault_pickle_and_hide_what_is_sealed(store: VaultStore) -
     for value in (*values, sealed):
         assert "sealed state" not in repr(value)
         assert "sealed credential" not in repr(value)
-
-
-def test_a_damaged_vault_says_what_to_do(tmp_path: Path) -> None:
-    """A file that is no database raises StoreError."""
-    (tmp_path / "vault.sqlite").write_bytes(os.urandom(10_000))
-    with pytest.raises(StoreError, match="damaged"):
-        VaultStore(vault_url(tmp_path))
-
-
-def test_a_vault_that_breaks_while_open_raises_store_error(store: VaultStore) -> None:
-    """An error of the database reaches the caller as StoreError, without values of the query."""
-    with store._engine.begin() as transaction:
-        transaction.exec_driver_sql("drop table link_sessions")
-    with pytest.raises(StoreError) as raised:
-        store.link_sessions.add(session(sealed_state=b"very secret"))
-
-    assert "very secret" not in str(raised.value)
-    assert pickle.loads(pickle.dumps(raised.value)).args == raised.value.args
-
-
-def test_a_vault_of_another_version_is_refused(tmp_path: Path) -> None:
-    """A database of a later program is left alone."""
-    store = VaultStore(vault_url(tmp_path))
-    with store._engine.begin() as transaction:
-        transaction.exec_driver_sql("update schema_version set version = 99")
-    store.close()
-    with pytest.raises(StoreError, match="schema version 99"):
-        VaultStore(vault_url(tmp_path))

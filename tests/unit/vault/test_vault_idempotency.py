@@ -74,12 +74,21 @@ def test_answers_are_kept_for_a_day(store: VaultStore) -> None:
 
 def test_a_purge_forgets_old_keys_alone(store: VaultStore) -> None:
     """A purge counts and removes what is a day old."""
-    begin(store, key="old")
-    begin(store, key="young", now=NOW + 60)
+    for key, kept_at in (("old", NOW), ("young", NOW + 60)):
+        begin(store, key=key)
+        store.idempotency.finish("caller", EXCHANGE, key, b"answer", kept_at)
     purged = store.idempotency.purge(NOW + DAY_S)
 
     assert purged == 1
-    assert begin(store, key="young", now=NOW + DAY_S) == Running()
+    assert begin(store, key="young", now=NOW + DAY_S) == Replay(b"answer")
+
+
+def test_a_key_whose_request_was_lost_is_free_in_the_end(store: VaultStore) -> None:
+    """No request lives for a quarter of an hour: what still runs then is let go."""
+    begin(store)
+
+    assert begin(store, mac="other", now=NOW + 899) == Mismatch()
+    assert begin(store, mac="other", now=NOW + 900) == Fresh()
 
 
 def test_a_crash_lets_unfinished_keys_go_and_keeps_answers(

@@ -1,0 +1,144 @@
+"""MX within the whole system: what callers see of its members, its refusals and its settings."""
+
+from pathlib import Path
+
+import pytest
+
+from actors.provider_actor import reach_vendor
+from orchestrator.domain import SystemClock
+from orchestrator.settings import load_settings
+from tests.support.system import Answer, System, running_system
+
+NO_WAITING = """
+[selection]
+policy = "priority"
+[requests]
+retry_base_ms = 1
+retry_cap_ms = 1
+[providers.mx.options]
+refresh_wait_s = "0"
+"""
+OURS_IS_DISABLED = NO_WAITING + 'disabled_scope = "client"\n'
+
+
+async def fault(system: System, code: str, operation: str) -> None:
+    """Let MX answer one operation with one of its codes."""
+    row = {"provider": "mx", "operation": operation, "kind": "error", "errorCode": code}
+    await system.sandbox.put_faults(row)
+
+
+def way(answer: Answer) -> list[tuple[str, str, str | None, str | None]]:
+    """Provider, outcome, scope and code of each attempt."""
+    return [
+        (row["provider"], row["outcome"], row["errorScope"], row["errorCode"])
+        for row in answer.body["attempts"]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("code", "told", "goes_on"),
+    [
+        ("institution_prevented_error", ("validation", "institution"), True),
+        ("institution_prevent_new_error", ("validation", "institution"), True),
+        ("institution_prevent_verification_error", ("validation", "institution"), True),
+        ("institution_maintenance_error", ("provider_down", "institution"), True),
+        ("institution_unavailable_error", ("provider_down", "institution"), True),
+        ("HTTP_401", ("auth", "client"), True),
+        ("HTTP_403", ("auth", "client"), True),
+        ("HTTP_429", ("rate_limit", "client"), True),
+        ("HTTP_503", ("provider_down", "provider"), True),
+        ("HTTP_400", ("validation", "request"), False),
+        ("HTTP_422", ("validation", "request"), False),
+    ],
+)
+async def test_a_refused_link_session_goes_elsewhere_where_that_may_help(
+    tmp_path: Path, code: str, told: tuple[str, str], goes_on: bool
+) -> None:
+    """What speaks against MX or its bank leads to the next provider, our own mistakes do not."""
+    async with running_system(tmp_path, config=NO_WAITING, providers=("mx", "plaid")) as system:
+        await fault(system, code, "createLink")
+        answer = await system.call(
+            "createLink",
+            {"spaceId": "space_1", "institutionId": "ins_chase"},
+            preferredProvider="mx",
+        )
+
+    first, *rest = way(answer)
+    assert ("mx", *told, code) == first
+    assert ([("plaid", "success", None, None)] if goes_on else []) == rest
+    assert (200 if goes_on else 422) == answer.status
+
+
+@pytest.mark.parametrize(
+    ("config", "scope", "status", "state"),
+    [(NO_WAITING, "connection", 424, "CLOSED"), (OURS_IS_DISABLED, "client", 503, "OPEN")],
+)
+async def test_disabled_is_the_users_or_ours_as_it_is_set(
+    tmp_path: Path, config: str, scope: str, status: int, state: str
+) -> None:
+    """One reading asks the user, the other takes MX out at once."""
+    async with running_system(tmp_path, config=config, providers=("mx",)) as system:
+        await system.link("space_1", provider="mx")
+        await fault(system, "DISABLED", "getAccounts")
+        answer = await system.call("getAccounts", {"spaceId": "space_1"})
+        circuit = (await system.get("/admin/stats")).body["providers"]["mx"]["circuitState"]
+
+    assert [("mx", "auth", scope, "DISABLED")] == way(answer)
+    assert (status, state) == (answer.status, circuit)
+
+
+async def test_old_data_of_a_broken_login_come_to_who_takes_them(tmp_path: Path) -> None:
+    """DENIED is 424 with what the user must do; with `allowStale` it is the old data."""
+    async with running_system(tmp_path, config=NO_WAITING, providers=("mx",)) as system:
+        await system.link("space_1", provider="mx")
+        await fault(system, "DENIED", "*")
+        refused = [
+            await system.call(operation, {"spaceId": "space_1"})
+            for operation in ("getAccounts", "syncTransactions")
+        ]
+        taken = [
+            (await system.call(operation, {"spaceId": "space_1", "allowStale": True})).data
+            for operation in ("getAccounts", "syncTransactions")
+        ]
+
+    assert [424, 424] == [answer.status for answer in refused]
+    assert all("createLink" in answer.error["userAction"] for answer in refused)
+    assert [True, True] == [data["stale"] for data in taken]
+    assert taken[0]["accounts"]
+    assert taken[1]["transactions"]
+
+
+async def test_a_job_that_is_not_ready_in_time_is_a_stale_success(tmp_path: Path) -> None:
+    """Data of the day before yesterday are asked for; without time to wait they are told as old."""
+    async with running_system(tmp_path, config=NO_WAITING, providers=("mx",)) as system:
+        await system.link("space_1", provider="mx")
+        fresh = (await system.call("getAccounts", {"spaceId": "space_1"})).data
+        system.clock.jump(2 * 86_400.0)
+        old = await system.call("getAccounts", {"spaceId": "space_1"})
+        calls = (await system.sandbox.calls())["mx", "getAccounts"]
+
+    assert (False, True) == (fresh["stale"], old.data["stale"])
+    assert [("mx", "success", None, None)] == way(old)
+    assert (2, 2 + 3) == (calls["count"], calls["httpCalls"])  # the second asks, too
+
+
+@pytest.mark.parametrize(
+    ("stage", "host"),
+    [("sandbox", "https://int-api.mx.com/"), ("production", "https://api.mx.com/")],
+)
+async def test_production_needs_environment_variables_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, stage: str, host: str
+) -> None:
+    """Keys and `MX_ENV` choose MX's own host; nothing else is to be set."""
+    for name, value in {
+        "MX_CLIENT_ID": "ours",
+        "MX_API_KEY": "ours",
+        "MX_ENV": stage,
+        "ORCHESTRATOR_DATA_DIR": str(tmp_path),
+    }.items():
+        monkeypatch.setenv(name, value)
+
+    vendor = reach_vendor(load_settings(), "mx", SystemClock())
+    await vendor.client.aclose()
+
+    assert host == str(vendor.client.base_url)
