@@ -21,6 +21,7 @@ from actors.messages import (
 )
 from actors.ports import ActorLost
 from actors.provider_calls import ProviderCalls
+from actors.provider_memory import ProviderMemory
 from actors.waiting_room import WaitingRoom
 from orchestrator.domain import (
     Clock,
@@ -68,6 +69,7 @@ class AttemptMaker:
         room: where attempts wait for leave.
         changes: where changes of circuits are told.
         spool: where rows go.
+        memory: counts what is sent.
         clock: monotonic and wall time.
         rng: jitter.
         exchange_consumes: whether an exchange uses its temporary token up, so that a lost answer
@@ -84,6 +86,7 @@ class AttemptMaker:
         changes: CircuitLog,
         spool: SpoolWriter,
         *,
+        memory: ProviderMemory,
         clock: Clock,
         rng: random.Random,
         exchange_consumes: bool,
@@ -94,6 +97,7 @@ class AttemptMaker:
         self._room = room
         self._changes = changes
         self._spool = spool
+        self._memory = memory
         self._clock = clock
         self._rng = rng
         self._exchange_consumes = exchange_consumes
@@ -232,6 +236,7 @@ class AttemptMaker:
         answer = await self._room.proceed(attempt.permit, endpoint, max(0.0, wait_s))
         if not isinstance(answer, Leave):
             raise ProviderFailure(local_limit(answer.retry_after_s))
+        self._memory.count_call()
         return self._clock.now_s() - asked_s
 
     async def _begin(self, endpoint: str, attempt: AttemptUnderWay, asked_s: float) -> None:
@@ -239,6 +244,7 @@ class AttemptMaker:
         answer = await self._room.admit(_request(order, endpoint), order.wait_s)
         if isinstance(answer, GuardRejection):
             raise _NotAdmitted(answer)
+        self._memory.count_call()
         now = self._clock.now_s()
         waited_s = now - asked_s
         attempt.begin(answer, waited_s, now)

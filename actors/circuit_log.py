@@ -1,6 +1,6 @@
-"""Changes of circuits, told to the log as they happen."""
+"""Changes of circuits, told to the log and remembered as they happen."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from uuid import uuid4
 
 import structlog
@@ -21,17 +21,22 @@ class CircuitLog:
         provider: its name.
         spool: where rows go.
         clock: wall time.
+        remember: writes down how things are now, for the process's next life.
 
     """
 
-    def __init__(self, provider: str, spool: SpoolWriter, clock: Clock) -> None:
+    def __init__(
+        self, provider: str, spool: SpoolWriter, clock: Clock, remember: Callable[[], None]
+    ) -> None:
         self._provider = provider
         self._spool = spool
         self._clock = clock
+        self._remember = remember
 
     def write(self, transitions: Iterable[CircuitTransition]) -> None:
         """Tell of each."""
-        for change in transitions:
+        changes = tuple(transitions)
+        for change in changes:
             _log.info(
                 "circuit_changed",
                 provider=self._provider,
@@ -50,3 +55,5 @@ class CircuitLog:
                     reason=change.reason,
                 )
             )
+        if changes:
+            self._remember()

@@ -26,6 +26,7 @@ __all__ = [
     "open_vault",
     "public_url",
     "spool_folder",
+    "state_folder",
     "vault_url_of",
     "webhook_url",
 ]
@@ -34,6 +35,7 @@ ATTEMPTS_FILE: Final = "attempts.duckdb"
 _MODELS_FOLDER: Final = "models"
 _SPOOL_FOLDER: Final = "spool"
 _ARCHIVE_FOLDER: Final = "archive"
+_STATE_FOLDER: Final = "state"
 
 
 def keys_of(settings: Settings, spec: ProviderSpec) -> ProviderKeys:
@@ -126,6 +128,11 @@ def models_folder(settings: Settings) -> Path:
 def spool_folder(settings: Settings) -> Path:
     """Where every process keeps the rows that the attempt log has not taken yet."""
     return settings.data_dir / _SPOOL_FOLDER
+
+
+def state_folder(settings: Settings) -> Path:
+    """Where providers' actors keep what they must know after their own death."""
+    return settings.data_dir / _STATE_FOLDER
 
 
 def archive_folder(settings: Settings) -> Path:

@@ -11,6 +11,7 @@ from actors.attempt_making import AttemptMaker
 from actors.circuit_log import CircuitLog
 from actors.messages import AttemptOrder, AttemptReply
 from actors.provider_calls import ProviderCalls
+from actors.provider_memory import ProviderMemory
 from actors.waiting_room import WaitingRoom
 from actors.webhook_desk import WebhookDesk
 from orchestrator.domain import Clock, ProviderFailure
@@ -29,6 +30,7 @@ class ProviderDesk:
         calls: the operations.
         guard: circuits, limits, places and queue; owned by this object's event loop.
         spool: where rows go.
+        memory: what is known of the guard in the next life of this process.
         clock: monotonic and wall time.
         rng: jitter.
         exchange_consumes: whether an exchange uses its temporary token up, so that a lost answer
@@ -45,6 +47,7 @@ class ProviderDesk:
         calls: ProviderCalls,
         guard: ProviderGuard,
         spool: SpoolWriter,
+        memory: ProviderMemory,
         *,
         clock: Clock,
         rng: random.Random,
@@ -57,11 +60,12 @@ class ProviderDesk:
         self._calls = calls
         self._guard = guard
         self._spool = spool
+        self._memory = memory
         self._clock = clock
         self._call_timeout_s = call_timeout_s
         self._close_client = close_client
         self._webhooks = webhooks
-        self._changes = CircuitLog(guard.provider, spool, clock)
+        self._changes = CircuitLog(guard.provider, spool, clock, memory.write)
         self._room = WaitingRoom(
             guard, clock, changed=self._changes.write, unclaimed=CUT, sleep=sleep
         )
@@ -71,6 +75,7 @@ class ProviderDesk:
             self._room,
             self._changes,
             spool,
+            memory=memory,
             clock=clock,
             rng=rng,
             exchange_consumes=exchange_consumes,
@@ -134,6 +139,7 @@ class ProviderDesk:
             self._observer = None
         await self._room.close()
         self._spool.close()
+        self._memory.close()
         await self._close_client()
         return not self._spool.waiting
 
@@ -147,3 +153,4 @@ class ProviderDesk:
                 await asyncio.sleep(_OBSERVE_EVERY_S)
                 self._changes.write(self._guard.observe(self._clock.now_s()))
                 self._spool.retry()
+                self._memory.write()

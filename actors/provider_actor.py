@@ -5,12 +5,20 @@ from dataclasses import dataclass
 
 import httpx
 
-from actors.installation import catalogue_of, cipher_of, keys_of, spool_folder, webhook_url
+from actors.installation import (
+    catalogue_of,
+    cipher_of,
+    keys_of,
+    spool_folder,
+    state_folder,
+    webhook_url,
+)
 from actors.messages import AttemptOrder, AttemptReply
 from actors.options import vault_actor
 from actors.ports import VaultPort
 from actors.provider import ProviderDesk
 from actors.provider_calls import ProviderCalls
+from actors.provider_memory import ProviderMemory
 from actors.remote import RemoteVault
 from actors.webhook_desk import WebhookDesk
 from orchestrator.domain import Clock, ConfigurationError, SystemClock, from_unix
@@ -130,7 +138,7 @@ def assemble_provider(
     *,
     clock: Clock | None = None,
 ) -> ProviderDesk:
-    """One provider's desk: adapter, HTTP client, guard.
+    """One provider's desk: adapter, HTTP client, and a guard that knows what the last one knew.
 
     Args:
         settings: of this process.
@@ -148,6 +156,27 @@ def assemble_provider(
     requests = settings.policies.requests
     breaker = settings.policies.breaker
     cipher = cipher_of(settings)
+    guard = ProviderGuard(
+        name,
+        CircuitBoard(
+            BreakerOptions(
+                failure_threshold=breaker.failure_threshold,
+                success_threshold=breaker.success_threshold,
+                timeout_s=breaker.timeout_ms / 1000,
+            ),
+            probes_refused_keys=REGISTRY[name].probes_refused_keys,
+        ),
+        RateLimiter(_scaled(vendor.quotas, section.limits.scale), enabled=section.limits.enabled),
+        bulkheads=Bulkheads(
+            requests.max_in_flight,
+            most_per_institution=requests.max_in_flight_per_institution,
+            most_backfill=requests.max_in_flight_backfill,
+        ),
+        lanes=Lanes(requests.max_waiting),
+        latencies=Latencies(requests.hedge_quantile),
+    )
+    memory = ProviderMemory(state_folder(settings), guard, clock)
+    memory.restore()
     return ProviderDesk(
         ProviderCalls(
             name,
@@ -159,28 +188,9 @@ def assemble_provider(
             webhook_url=None if vendor.webhooks is None else webhook_url(settings, name),
             exchange_consumes=vendor.exchange_consumes,
         ),
-        ProviderGuard(
-            name,
-            CircuitBoard(
-                BreakerOptions(
-                    failure_threshold=breaker.failure_threshold,
-                    success_threshold=breaker.success_threshold,
-                    timeout_s=breaker.timeout_ms / 1000,
-                ),
-                probes_refused_keys=REGISTRY[name].probes_refused_keys,
-            ),
-            RateLimiter(
-                _scaled(vendor.quotas, section.limits.scale), enabled=section.limits.enabled
-            ),
-            bulkheads=Bulkheads(
-                requests.max_in_flight,
-                most_per_institution=requests.max_in_flight_per_institution,
-                most_backfill=requests.max_in_flight_backfill,
-            ),
-            lanes=Lanes(requests.max_waiting),
-            latencies=Latencies(requests.hedge_quantile),
-        ),
+        guard,
         SpoolWriter(spool_folder(settings), f"provider-{name}"),
+        memory,
         clock=clock,
         rng=random.Random(settings.environment.seed),  # noqa: S311  jitter, not a secret
         exchange_consumes=vendor.exchange_consumes,

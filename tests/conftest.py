@@ -2,10 +2,12 @@
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NoReturn
 
 import pytest
+import structlog
 
 from orchestrator.provider_registry import REGISTRY
 
@@ -32,6 +34,13 @@ def pytest_configure() -> None:
     """Forget the developer's settings before anything is imported or started."""
     for name in settings_in_environment():
         del os.environ[name]
+
+
+@pytest.fixture(autouse=True)
+def _own_log() -> Iterator[None]:
+    """No log that goes on writing where an earlier test's output went."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(autouse=True)

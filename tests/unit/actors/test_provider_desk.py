@@ -12,6 +12,7 @@ from actors.messages import AttemptOrder, AttemptReply, ExchangeCall, NotAttempt
 from actors.ports import ActorLost
 from actors.provider import ProviderDesk
 from actors.provider_calls import ProviderCalls
+from actors.provider_memory import ProviderMemory
 from actors.webhook_desk import WebhookDesk
 from orchestrator.domain import (
     CircuitChange,
@@ -101,6 +102,25 @@ class Webhooks:
         self.received.append(sealed)
 
 
+class Memory:
+    """Counts what it is told to remember."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.written = 0
+
+    def count_call(self) -> None:
+        """Count."""
+        self.calls += 1
+
+    def write(self) -> None:
+        """Count."""
+        self.written += 1
+
+    def close(self) -> None:
+        """Nothing to let go."""
+
+
 class Bench:
     """A desk with everything around it in reach."""
 
@@ -115,6 +135,7 @@ class Bench:
     ) -> None:
         self.clock = SteppedClock(running=False)
         self.spool = RecordingSpool()
+        self.memory = Memory()
         self.calls = Calls(act)
         self.webhooks = Webhooks()
         self.closed = False
@@ -129,6 +150,7 @@ class Bench:
             cast(ProviderCalls, self.calls),
             self.guard,
             self.spool,
+            cast(ProviderMemory, self.memory),
             clock=self.clock,
             rng=random.Random(0),
             exchange_consumes=exchange_consumes,
@@ -280,6 +302,26 @@ async def test_open_circuit_refuses_without_a_call_or_a_row() -> None:
     assert [("CLOSED", "OPEN")] == [(row.from_state, row.to_state) for row in changes]
     assert reply.health is not None
     assert CircuitState.OPEN is reply.health.state
+
+
+async def test_what_is_sent_is_counted_and_what_changes_is_remembered() -> None:
+    """For the next life of the process: every call, and each change of a circuit at once."""
+    outcomes = iter([working, *[failing(DOWN)] * 5])
+
+    async def act() -> OperationData | NotAttempted:
+        await http(2)
+        return await next(outcomes)()
+
+    bench = Bench(act)
+    seen = []
+    for number in range(6):
+        await bench.desk.execute(order_of(number))
+        seen.append(bench.memory.written)
+    calls = bench.memory.calls
+    await bench.desk.close()
+
+    assert [0, 0, 0, 0, 0, 1] == seen
+    assert sum(row.http_calls or 0 for row in bench.attempts) == calls
 
 
 async def test_first_call_without_room_is_a_refusal() -> None:
