@@ -363,7 +363,7 @@ async def test_trouble_of_ours_loses_nothing(vendors: Vendors, provider: str, st
 @pytest.mark.parametrize(
     ("provider", "refusal"),
     [
-        ("acme", (404, "UNKNOWN_PROVIDER")),
+        ("nobody", (404, "UNKNOWN_PROVIDER")),
         ("finicity", (401, "WEBHOOK_NOT_CONFIGURED")),
         ("bitso", (401, "WEBHOOK_NOT_CONFIGURED")),
     ],
