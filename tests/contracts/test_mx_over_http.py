@@ -4,9 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from actors.provider_actor import reach_vendor
-from orchestrator.domain import SystemClock
-from orchestrator.settings import load_settings
 from tests.support.system import Answer, System, running_system
 
 NO_WAITING = """
@@ -120,25 +117,3 @@ async def test_a_job_that_is_not_ready_in_time_is_a_stale_success(tmp_path: Path
     assert (False, True) == (fresh["stale"], old.data["stale"])
     assert [("mx", "success", None, None)] == way(old)
     assert (2, 2 + 3) == (calls["count"], calls["httpCalls"])  # the second asks, too
-
-
-@pytest.mark.parametrize(
-    ("stage", "host"),
-    [("sandbox", "https://int-api.mx.com/"), ("production", "https://api.mx.com/")],
-)
-async def test_production_needs_environment_variables_alone(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, stage: str, host: str
-) -> None:
-    """Keys and `MX_ENV` choose MX's own host; nothing else is to be set."""
-    for name, value in {
-        "MX_CLIENT_ID": "ours",
-        "MX_API_KEY": "ours",
-        "MX_ENV": stage,
-        "ORCHESTRATOR_DATA_DIR": str(tmp_path),
-    }.items():
-        monkeypatch.setenv(name, value)
-
-    vendor = reach_vendor(load_settings(), "mx", SystemClock())
-    await vendor.client.aclose()
-
-    assert host == str(vendor.client.base_url)
