@@ -33,40 +33,6 @@ def way(answer: Answer) -> list[tuple[str, str, str | None, str | None]]:
 
 
 @pytest.mark.parametrize(
-    ("code", "told", "goes_on"),
-    [
-        ("institution_prevented_error", ("validation", "institution"), True),
-        ("institution_prevent_new_error", ("validation", "institution"), True),
-        ("institution_prevent_verification_error", ("validation", "institution"), True),
-        ("institution_maintenance_error", ("provider_down", "institution"), True),
-        ("institution_unavailable_error", ("provider_down", "institution"), True),
-        ("HTTP_401", ("auth", "client"), True),
-        ("HTTP_403", ("auth", "client"), True),
-        ("HTTP_429", ("rate_limit", "client"), True),
-        ("HTTP_503", ("provider_down", "provider"), True),
-        ("HTTP_400", ("validation", "request"), False),
-        ("HTTP_422", ("validation", "request"), False),
-    ],
-)
-async def test_a_refused_link_session_goes_elsewhere_where_that_may_help(
-    tmp_path: Path, code: str, told: tuple[str, str], goes_on: bool
-) -> None:
-    """What speaks against MX or its bank leads to the next provider, our own mistakes do not."""
-    async with running_system(tmp_path, config=NO_WAITING, providers=("mx", "plaid")) as system:
-        await fault(system, code, "createLink")
-        answer = await system.call(
-            "createLink",
-            {"spaceId": "space_1", "institutionId": "ins_chase"},
-            preferredProvider="mx",
-        )
-
-    first, *rest = way(answer)
-    assert ("mx", *told, code) == first
-    assert ([("plaid", "success", None, None)] if goes_on else []) == rest
-    assert (200 if goes_on else 422) == answer.status
-
-
-@pytest.mark.parametrize(
     ("config", "scope", "status", "state"),
     [(NO_WAITING, "connection", 424, "CLOSED"), (OURS_IS_DISABLED, "client", 503, "OPEN")],
 )
