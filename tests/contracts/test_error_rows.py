@@ -11,17 +11,13 @@ from orchestrator.domain import ErrorClass, ErrorScope, Failure
 from orchestrator.resilience.blame import Blame, blame_of
 from sandbox.server import VENDORS
 from sandbox.vendor import Vendor
+from tests.support.configurations import NO_WAITING
 from tests.support.error_sheets.sheet import Rows
 from tests.support.system import System, running_system
 
 PROVIDERS = [one.name for one in VENDORS if one.error_codes is not Vendor.error_codes]
 """Those whose sandbox can answer with every code of their sheet."""
-CONFIG = """
-[selection]
-policy = "priority"
-[requests]
-retry_base_ms = 1
-retry_cap_ms = 1
+CONFIG = f"""{NO_WAITING}
 [providers.mx.options]
 refresh_wait_s = "0"
 """

@@ -15,6 +15,7 @@ import pytest_asyncio
 from aiohttp import web
 
 from sandbox.connections import Connection
+from tests.support.loopback import receiving_posts
 from tests.support.system import System, running_system
 
 WAIT_S = 10.0
@@ -51,16 +52,8 @@ class PublicAddress:
 async def public_address() -> AsyncIterator[PublicAddress]:
     """A free port of this machine."""
     address = PublicAddress()
-    app = web.Application()
-    app.router.add_post("/{tail:.*}", address.handle)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        address.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    async with receiving_posts(address.handle) as address.url:
         yield address
-    finally:
-        await runner.cleanup()
 
 
 @dataclass(frozen=True)

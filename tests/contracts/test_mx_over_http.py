@@ -4,18 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.configurations import NO_WAITING
 from tests.support.system import Answer, System, running_system
 
-NO_WAITING = """
-[selection]
-policy = "priority"
-[requests]
-retry_base_ms = 1
-retry_cap_ms = 1
+NO_WAIT_AT_MX = f"""{NO_WAITING}
 [providers.mx.options]
 refresh_wait_s = "0"
 """
-OURS_IS_DISABLED = NO_WAITING + 'disabled_scope = "client"\n'
+OURS_IS_DISABLED = NO_WAIT_AT_MX + 'disabled_scope = "client"\n'
 
 
 async def fault(system: System, code: str, operation: str) -> None:
@@ -34,7 +30,7 @@ def way(answer: Answer) -> list[tuple[str, str, str | None, str | None]]:
 
 @pytest.mark.parametrize(
     ("config", "scope", "status", "state"),
-    [(NO_WAITING, "connection", 424, "CLOSED"), (OURS_IS_DISABLED, "client", 503, "OPEN")],
+    [(NO_WAIT_AT_MX, "connection", 424, "CLOSED"), (OURS_IS_DISABLED, "client", 503, "OPEN")],
 )
 async def test_disabled_is_the_users_or_ours_as_it_is_set(
     tmp_path: Path, config: str, scope: str, status: int, state: str
@@ -52,7 +48,7 @@ async def test_disabled_is_the_users_or_ours_as_it_is_set(
 
 async def test_old_data_of_a_broken_login_come_to_who_takes_them(tmp_path: Path) -> None:
     """DENIED is 424 with what the user must do; with `allowStale` it is the old data."""
-    async with running_system(tmp_path, config=NO_WAITING, providers=("mx",)) as system:
+    async with running_system(tmp_path, config=NO_WAIT_AT_MX, providers=("mx",)) as system:
         await system.link("space_1", provider="mx")
         await fault(system, "DENIED", "*")
         refused = [
@@ -73,7 +69,7 @@ async def test_old_data_of_a_broken_login_come_to_who_takes_them(tmp_path: Path)
 
 async def test_a_job_that_is_not_ready_in_time_is_a_stale_success(tmp_path: Path) -> None:
     """Data of the day before yesterday are asked for; without time to wait they are told as old."""
-    async with running_system(tmp_path, config=NO_WAITING, providers=("mx",)) as system:
+    async with running_system(tmp_path, config=NO_WAIT_AT_MX, providers=("mx",)) as system:
         await system.link("space_1", provider="mx")
         fresh = (await system.call("getAccounts", {"spaceId": "space_1"})).data
         system.clock.jump(2 * 86_400.0)
