@@ -393,7 +393,7 @@ async def test_trouble_of_ours_loses_nothing(vendors: Vendors, provider: str, st
 @pytest.mark.parametrize(
     ("provider", "refusal"),
     [
-        ("unheard-of", (404, "UNKNOWN_PROVIDER")),
+        ("nobody", (404, "UNKNOWN_PROVIDER")),
         ("finicity", (401, "WEBHOOK_NOT_CONFIGURED")),
         ("bitso", (401, "WEBHOOK_NOT_CONFIGURED")),
         ("belvo", (401, "WEBHOOK_NOT_CONFIGURED")),
@@ -471,7 +471,7 @@ async def test_nothing_of_a_webhook_is_told_or_logged(vendors: Vendors) -> None:
         proven,
         Delivery("mx", proven.body, {"Authorization": "Basic forged-value"}),
         Delivery("mx", b"Jane Roe", {"Authorization": MX_AGREED}),
-        Delivery("unheard-of", proven.body, proven.headers),
+        Delivery("nobody", proven.body, proven.headers),
     )
     with structlog.testing.capture_logs() as logs:
         answers = [await vendors.post(delivery) for delivery in deliveries]
