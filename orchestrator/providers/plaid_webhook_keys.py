@@ -13,11 +13,11 @@ from typing import Final
 from jwt import PyJWK
 from jwt.exceptions import PyJWTError
 
-from orchestrator.domain import ErrorClass
+from orchestrator.domain import ErrorClass, ProviderFailure
 
-from .http import VendorHttp, note_request_id, retry_after_s
+from .http import VendorHttp
 from .payload import Payload, section, text
-from .plaid_errors import PLAID_ERRORS
+from .plaid_client import PlaidClient
 from .wire_failures import malformed
 
 __all__ = ["PlaidWebhookKeys"]
@@ -48,7 +48,7 @@ class PlaidWebhookKeys:
     """
 
     def __init__(self, http: VendorHttp) -> None:
-        self._http = http
+        self._client = PlaidClient(http)
         self._live: dict[str, _LiveKey] = {}
         self._no_good: OrderedDict[str, float] = OrderedDict()
         self._fetched_at: deque[float] = deque(maxlen=_MOST_FETCHES)
@@ -97,24 +97,13 @@ class PlaidWebhookKeys:
         self._live[key_id] = _LiveKey(key, now + _GOOD_FOR_S)
 
     async def _fetch(self, key_id: str) -> PyJWK | None:
-        response = await self._http.call(
-            "POST", _PATH, endpoint=_PATH, json={"key_id": key_id}, timeout_s=_TIMEOUT_S
-        )
-        if response.ok:
-            return _live_key(section(response.json_object(), "key"))
-        body = response.error_body()
-        told = body if isinstance(body, dict) else {}
-        code, error_type = told.get("error_code"), told.get("error_type")
-        failed = PLAID_ERRORS.failure(
-            code=code if isinstance(code, str) and code else None,
-            error_type=error_type if isinstance(error_type, str) else None,
-            http_status=response.status,
-            retry_after_s=retry_after_s(response.headers),
-            provider_request_id=note_request_id(told.get("request_id")),
-        )
-        if failed.failure.error_class is ErrorClass.VALIDATION:
-            return None
-        raise failed
+        try:
+            answer = await self._client.post(_PATH, {"key_id": key_id}, timeout_s=_TIMEOUT_S)
+        except ProviderFailure as error:
+            if error.failure.error_class is ErrorClass.VALIDATION:
+                return None
+            raise
+        return _live_key(section(answer, "key"))
 
 
 def _live_key(jwk: Payload) -> PyJWK | None:

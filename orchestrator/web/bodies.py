@@ -1,11 +1,13 @@
 """Request bodies as OpenAPI shows them, and their reading with a bound on size."""
 
+import asyncio
 from typing import Annotated, Final, Generic, Literal, TypeVar
 
 import orjson
-from fastapi import Request
+from fastapi import HTTPException, Request
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+from starlette.requests import ClientDisconnect
 
 from orchestrator.domain import DEFAULT_DEADLINE_MS, ErrorType, OperationError, RequestRefused
 from orchestrator.intake import DEFAULT_REGION, refused_field
@@ -63,13 +65,29 @@ class CircuitBody(_Body):
     reason: Annotated[str, Field(min_length=1, max_length=200)]
 
 
-async def read_bytes(request: Request, most_bytes: int) -> bytes:
+async def read_bytes(request: Request, most_bytes: int, *, within_s: float | None = None) -> bytes:
     """The request's body as it came.
+
+    Args:
+        request: whose body.
+        most_bytes: it may have.
+        within_s: how long it may take to arrive; None for as long as it takes.
 
     Raises:
         RequestRefused: `too_large`, as soon as more has come.
+        HTTPException: 408 where it took too long, 400 where the caller has left before its end.
 
     """
+    try:
+        async with asyncio.timeout(within_s):
+            return await _bounded(request, most_bytes)
+    except TimeoutError:
+        raise HTTPException(408, "the body did not arrive in time") from None
+    except ClientDisconnect:
+        raise HTTPException(400, "the body broke off before its end") from None
+
+
+async def _bounded(request: Request, most_bytes: int) -> bytes:
     chunks: list[bytes] = []
     size = 0
     async for chunk in request.stream():

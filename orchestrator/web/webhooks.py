@@ -13,6 +13,7 @@ from .callers import service_of
 __all__ = ["MOST_WEBHOOK_BYTES", "router"]
 
 MOST_WEBHOOK_BYTES: Final = 256 * 1024
+_ARRIVES_WITHIN_S: Final = 10.0
 
 router = APIRouter(prefix="/v1", tags=["webhooks"])
 
@@ -24,7 +25,7 @@ router = APIRouter(prefix="/v1", tags=["webhooks"])
 )
 async def webhook(request: Request, provider: str) -> Response:
     """Take in what a provider reports: new data to read, or a connection that needs its user."""
-    body = await read_bytes(request, MOST_WEBHOOK_BYTES)
+    body = await read_bytes(request, MOST_WEBHOOK_BYTES, within_s=_ARRIVES_WITHIN_S)
     # Of a header that comes twice, the first counts.
     headers = dict(reversed(request.headers.items()))
     await service_of(request).webhook(provider, headers, body)

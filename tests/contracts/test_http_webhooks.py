@@ -1,5 +1,6 @@
 """`POST /v1/webhooks/{provider}`: each takes the genuine, and refuses the forged, old and replayed."""
 
+import hmac
 import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import structlog.testing
 from orchestrator.domain import ConnectionStatus, StoreError
 from orchestrator.providers.http import VendorHttp, client_for
 from orchestrator.providers.plaid_webhooks import PlaidWebhooks
-from tests.support.system import PROVIDERS, Answer, Linked, System, running_system
+from tests.support.system import Answer, Linked, System, running_system
 from tests.support.webhook_bench import failing
 from tests.support.webhook_builders import PlaidKeyServer, SigningKey
 
@@ -20,9 +21,23 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 MX_AGREED = "Basic bXg6YWdyZWVk"
 BELVO_AGREED = "Bearer belvo-agreed"
-BANKS = {"plaid": ("ins_chase", "US"), "mx": ("ins_chase", "US"), "belvo": ("ins_bbva_mx", "MX")}
-EVERY = pytest.mark.parametrize("provider", BANKS)
+FINICITY_SECRET = b"sandbox_secret"
+BANKS = {
+    "plaid": ("ins_chase", "US"),
+    "mx": ("ins_chase", "US"),
+    "finicity": ("ins_chase", "US"),
+    "belvo": ("ins_bbva_mx", "MX"),
+    "bitso": ("ins_bitso", "MX"),
+}
+EVERY = pytest.mark.parametrize("provider", ["plaid", "mx", "finicity", "belvo"])
+"""All that prove their webhooks."""
+TELLS_TROUBLE = pytest.mark.parametrize("provider", ["plaid", "mx", "belvo"])
 WINDOW = {"startDate": "2026-03-01", "endDate": "2026-03-18"}
+
+
+def finicity_proof(body: bytes) -> dict[str, str]:
+    """Finicity's signature of a body."""
+    return {"X-Finicity-Signature": hmac.new(FINICITY_SECRET, body, "sha256").hexdigest()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +73,12 @@ class Vendors:
         space = f"space_{self._spaces}"
         bank, region = BANKS[provider]
         linked = await self.system.link(space, bank, provider, region)
-        login = self.system.sandbox.sandbox.connections.of(provider)[-1].connection_id
-        return linked, space, login
+        if provider == "bitso":
+            return linked, space, ""
+        there = self.system.sandbox.sandbox.connections.of(provider)[-1]
+        if provider == "finicity":
+            return linked, space, f"{there.owner}/{there.connection_id}"
+        return linked, space, there.connection_id
 
     def signed(self, body: bytes, *, key: SigningKey | None = None, age_s: int = 0) -> Delivery:
         """A body of Plaid's."""
@@ -72,6 +91,8 @@ class Vendors:
         body = json.dumps(payload, indent=2).encode()
         if provider == "plaid":
             return self.signed(body)
+        if provider == "finicity":
+            return Delivery(provider, body, finicity_proof(body))
         agreed = {"mx": MX_AGREED, "belvo": BELVO_AGREED}[provider]
         return Delivery(provider, body, {"Authorization": agreed})
 
@@ -94,6 +115,12 @@ class Vendors:
                 "webhook_code": "new_transactions_available",
                 "link_id": login,
                 "request_id": f"request-{login}",
+            },
+            "finicity": {
+                "eventType": "added",
+                "eventId": f"1773847800000-{login}",
+                "customerId": login.partition("/")[0],
+                "payload": {"accounts": [{"institutionLoginId": login.partition("/")[2]}]},
             },
         }
         return self.proven(provider, payloads[provider])
@@ -142,8 +169,10 @@ class Vendors:
 async def vendors(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Vendors]:
     """A system with agreed values, and its vendors."""
     agreed = {"MX_WEBHOOK_AUTH": MX_AGREED, "BELVO_WEBHOOK_AUTH": BELVO_AGREED}
+    # Both systems of this module live in one environment, so that each says what it has not.
+    environment = {**agreed, "ORCHESTRATOR_API_KEYS": "", "ORCHESTRATOR_PUBLIC_URL": ""}
     folder = tmp_path_factory.mktemp("webhooks")
-    async with running_system(folder, environment=agreed) as running:
+    async with running_system(folder, environment=environment) as running:
         yield Vendors(running)
 
 
@@ -218,7 +247,7 @@ async def test_mark_that_cannot_be_taken_back_costs_no_reading(vendors: Vendors)
     assert ("active", True) == await vendors.standing(linked, space)
 
 
-@EVERY
+@TELLS_TROUBLE
 async def test_genuine_trouble_marks_the_connection(vendors: Vendors, provider: str) -> None:
     """Show a connection as waiting for its user once the vendor has reported it."""
     linked, space, login = await vendors.link(provider)
@@ -232,11 +261,12 @@ async def test_genuine_trouble_marks_the_connection(vendors: Vendors, provider: 
 async def test_forged_webhook_is_refused(vendors: Vendors, provider: str) -> None:
     """Refuse news without its proof, or with another's, and do nothing about it."""
     linked, space, login = await vendors.link(provider)
-    genuine = vendors.broken(provider, login)
+    genuine = vendors.fresh(provider, login)
     forged = {
         "plaid": vendors.signed(genuine.body, key=SigningKey("kid-1")).headers,
         "mx": {"Authorization": BELVO_AGREED},
         "belvo": {"Authorization": MX_AGREED},
+        "finicity": finicity_proof(genuine.body + b" "),
     }[provider]
     unproven = await vendors.post(Delivery(provider, genuine.body, {}))
     refused = await vendors.post(Delivery(provider, genuine.body, forged))
@@ -360,11 +390,24 @@ async def test_trouble_of_ours_loses_nothing(vendors: Vendors, provider: str, st
     assert ("active", True) == await vendors.standing(linked, space)
 
 
-async def test_nobody_elses_webhooks_are_taken(vendors: Vendors) -> None:
-    """Know no provider but those of the registry."""
-    refused = await vendors.post(Delivery("nobody", b"{}", {}))
+@pytest.mark.parametrize(
+    ("provider", "refusal"),
+    [
+        ("nobody", (404, "UNKNOWN_PROVIDER")),
+        ("finicity", (401, "WEBHOOK_NOT_CONFIGURED")),
+        ("bitso", (401, "WEBHOOK_NOT_CONFIGURED")),
+        ("belvo", (401, "WEBHOOK_NOT_CONFIGURED")),
+    ],
+)
+async def test_nobody_elses_webhooks_are_taken(
+    keyed: System, provider: str, refusal: tuple[int, str]
+) -> None:
+    """Tell an unknown provider from one that is not configured, or has no value agreed."""
+    response = await keyed.http.post(
+        f"/v1/webhooks/{provider}", content=b"{}", headers={"Authorization": BELVO_AGREED}
+    )
 
-    assert (404, "UNKNOWN_PROVIDER") == problem(refused)
+    assert refusal == (response.status_code, response.json()["error"]["code"])
 
 
 @EVERY
@@ -373,8 +416,12 @@ async def test_garbage_is_judged_after_its_proof(
     vendors: Vendors, provider: str, body: bytes
 ) -> None:
     """Call garbage unproven while it is, and malformed where a vendor has sent it."""
-    agreed = {"mx": MX_AGREED, "belvo": BELVO_AGREED}.get(provider, "")
-    genuine = vendors.signed(body).headers if provider == "plaid" else {"Authorization": agreed}
+    genuine = {
+        "plaid": vendors.signed(body).headers,
+        "finicity": finicity_proof(body),
+        "mx": {"Authorization": MX_AGREED},
+        "belvo": {"Authorization": BELVO_AGREED},
+    }[provider]
     forged = await vendors.post(Delivery(provider, body, {}))
     proven = await vendors.post(Delivery(provider, body, genuine))
 
@@ -435,36 +482,77 @@ async def test_nothing_of_a_webhook_is_told_or_logged(vendors: Vendors) -> None:
         assert secret not in told
 
 
-async def test_api_keys_are_not_asked_for(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Take webhooks without an API key where keys are set, and refuse those that nothing is agreed on for."""
-    keys = {
+async def test_hints_of_bitso_mark_everybody_once_a_minute(vendors: Vendors) -> None:
+    """Mark all of Bitso's connections at a hint, and nobody else's; refuse the next for a minute."""
+    ours = [(await vendors.link("bitso"))[:2] for _ in range(2)]
+    other = (await vendors.link("mx"))[:2]
+    vendors.system.clock.jump(60)
+    hint = Delivery("bitso", b'{"event": "funding", "payload": {"fid": "f"}}', {})
+    first = await vendors.post(hint)
+    marked = [await vendors.standing(*one) for one in (*ours, other)]
+    second = await vendors.post(hint)
+    vendors.system.clock.jump(60)
+    third = await vendors.post(hint)
+
+    assert [202, 202] == [first.status, third.status]
+    assert [("active", True), ("active", True), ("active", False)] == marked
+    assert (429, "WEBHOOK_TOO_SOON") == problem(second)
+    assert 1 <= int(second.headers["retry-after"]) <= 60
+
+
+async def test_garbage_is_no_hint_of_bitso(vendors: Vendors) -> None:
+    """Refuse what Bitso would not send, without taking it for the minute's hint."""
+    vendors.system.clock.jump(60)
+    garbage = await vendors.post(Delivery("bitso", b"garbage", {}))
+    hint = await vendors.post(Delivery("bitso", b'{"event": "withdrawal"}', {}))
+
+    assert (422, "WEBHOOK_MALFORMED") == problem(garbage)
+    assert 202 == hint.status
+
+
+async def test_ping_of_finicity_is_answered(vendors: Vendors) -> None:
+    """Take the ping without which Finicity makes no link, as often as it comes."""
+    ping = vendors.proven("finicity", {"eventType": "ping", "payload": {}})
+
+    assert [202, 202] == [(await vendors.post(ping)).status for _ in range(2)]
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def keyed(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
+    """A system with API keys and a public address, with a value agreed with MX alone."""
+    environment = {
         "ORCHESTRATOR_API_KEYS": "api-key",
         "ORCHESTRATOR_PUBLIC_URL": "https://bank-data.example.com/base/",
         "MX_WEBHOOK_AUTH": MX_AGREED,
+        "BELVO_WEBHOOK_AUTH": "",
     }
-    folder = tmp_path_factory.mktemp("keyed")
-    configured = [name for name in PROVIDERS if name != "finicity"]
-    async with running_system(folder, environment=keys, providers=configured) as running:
-        taken = await running.http.post(
-            "/v1/webhooks/mx", json={"type": "NEWS"}, headers={"Authorization": MX_AGREED}
-        )
-        unset = await running.http.post(
-            "/v1/webhooks/belvo", json={}, headers={"Authorization": BELVO_AGREED}
-        )
-        missing = await running.http.post("/v1/webhooks/finicity", json={})
-        named = await running.call(
-            "createLink",
-            {"spaceId": "space_1", "institutionId": "ins_chase"},
-            headers={"Authorization": "Bearer api-key"},
-            preferredProvider="plaid",
-        )
-        session = running.sandbox.sandbox.sessions.find(named.data["linkToken"])
+    async with running_system(
+        tmp_path_factory.mktemp("keyed"),
+        environment=environment,
+        providers=("plaid", "mx", "belvo"),
+    ) as running:
+        yield running
 
-    assert 202 == taken.status_code
-    for refused in (unset, missing):
-        assert (401, "WEBHOOK_NOT_CONFIGURED") == (
-            refused.status_code,
-            refused.json()["error"]["code"],
-        )
+
+async def test_api_keys_are_not_asked_for(keyed: System) -> None:
+    """Take a proven webhook without an API key where keys are set."""
+    taken = await keyed.http.post(
+        "/v1/webhooks/mx", json={"type": "NEWS"}, headers={"Authorization": MX_AGREED}
+    )
+    closed = await keyed.http.get("/v1/institutions", headers={"Authorization": MX_AGREED})
+
+    assert [202, 401] == [taken.status_code, closed.status_code]
+
+
+async def test_vendors_are_told_where_to_report(keyed: System) -> None:
+    """Name the vendor's own address below the public one when a link session is made."""
+    named = await keyed.call(
+        "createLink",
+        {"spaceId": "space_1", "institutionId": "ins_chase"},
+        headers={"Authorization": "Bearer api-key"},
+        preferredProvider="plaid",
+    )
+    session = keyed.sandbox.sandbox.sessions.find(named.data["linkToken"])
+
     assert session is not None
     assert "https://bank-data.example.com/base/v1/webhooks/plaid" == session.attributes["webhook"]

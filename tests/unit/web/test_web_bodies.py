@@ -1,13 +1,14 @@
 """Reading request bodies."""
 
+import asyncio
 from collections.abc import Iterable
 
 import pytest
-from fastapi import Request
+from fastapi import HTTPException, Request
 from starlette.types import Message
 
 from orchestrator.domain import ErrorType, RequestRefused
-from orchestrator.web.bodies import MAX_BODY_BYTES, read_json_object
+from orchestrator.web.bodies import MAX_BODY_BYTES, read_bytes, read_json_object
 
 
 def _request(chunks: Iterable[bytes], content_type: str | None = "application/json") -> Request:
@@ -96,3 +97,41 @@ async def test_reading_stops_at_the_bound() -> None:
 
     assert (ErrorType.TOO_LARGE, "BODY_TOO_LARGE") == await _refusal(request)
     assert b"unread" not in taken
+
+
+async def test_bytes_are_read_whatever_they_are() -> None:
+    """Give a body as it came, of any media type and up to its bound."""
+    assert b"\xff{}" == await read_bytes(_request([b"\xff", b"{}"], "x/y"), 3)
+
+
+async def test_bytes_beyond_the_bound_are_refused() -> None:
+    """Refuse one byte too many."""
+    with pytest.raises(RequestRefused) as caught:
+        await read_bytes(_request([b"\xff", b"{}"]), 2)
+
+    assert ErrorType.TOO_LARGE is caught.value.error.type
+
+
+async def test_body_that_does_not_arrive_is_not_waited_for() -> None:
+    """Give up on a body that takes longer than it may."""
+
+    async def receive() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    with pytest.raises(HTTPException) as caught:
+        await read_bytes(Request({"type": "http"}, receive), 10, within_s=0.01)
+
+    assert 408 == caught.value.status_code
+
+
+async def test_body_that_breaks_off_is_refused() -> None:
+    """Blame a body without an end on its sender, not on us."""
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    with pytest.raises(HTTPException) as caught:
+        await read_bytes(Request({"type": "http"}, receive), 10)
+
+    assert 400 == caught.value.status_code
