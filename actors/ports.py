@@ -25,6 +25,7 @@ from orchestrator.vault import (
     LinkSessionView,
     ListingDoubted,
     ListingNoted,
+    LoginLinked,
     NewConnection,
     SealedCredential,
 )
@@ -118,8 +119,12 @@ class VaultPort(Protocol):
 
     async def finish_exchange(
         self, link_session_id: str, connection: NewConnection
-    ) -> ConnectionRecord:
-        """Keep what an exchange made. The same login again, or a repair, keeps its id."""
+    ) -> ConnectionRecord | LoginLinked:
+        """Keep what an exchange made, under a new id or, for a repair, under the repaired one.
+
+        A login that the space has linked before is answered with the connection that it has: the
+        credential is to be sealed for that one and handed in again.
+        """
         ...
 
     async def release_exchange(self, link_session_id: str) -> None:
@@ -140,12 +145,6 @@ class VaultPort(Protocol):
 
     async def connection(self, connection_id: str) -> ConnectionRecord | None:
         """One connection."""
-        ...
-
-    async def connection_of_login(
-        self, space_id: str, provider: str, login_key_hash: str
-    ) -> str | None:
-        """The id of the connection through which a space has linked this login already."""
         ...
 
     async def credential(self, connection_id: str) -> SealedCredential | None:

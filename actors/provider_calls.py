@@ -1,17 +1,14 @@
-"""One provider's four operations: our ids in, the vendor's words out, and back again.
+"""One provider's operations: our ids in, the vendor's words out, and back again.
 
-It knows the vault and the adapter, and neither breaker nor limiter.
+Linking is done by `LinkCalls`, the reading here. It knows the vault and the adapter, and neither breaker nor limiter.
 """
 
-import json
 from collections.abc import Iterable
-from uuid import uuid4
 
 import structlog
 
 from actors.attempt_failures import wrongly_empty
-from actors.exchange_start import not_started
-from actors.login_key_hash import login_key_hash
+from actors.link_calls import LinkCalls
 from actors.messages import (
     AccountsCall,
     AttemptOrder,
@@ -28,7 +25,6 @@ from orchestrator.catalogue import Catalogue
 from orchestrator.domain import (
     AccountsData,
     Clock,
-    Credential,
     ExchangeData,
     LinkData,
     ProviderFailure,
@@ -37,18 +33,15 @@ from orchestrator.domain import (
     from_unix,
 )
 from orchestrator.identity import Cursor
-from orchestrator.providers.attempt_trace import current_attempt
 from orchestrator.providers.protocol import (
     AccountsRead,
     AccountsRequest,
-    ExchangeRequest,
     FinancialProvider,
     KeepsKeysBack,
-    LinkRequest,
     TransactionsRead,
     TransactionsRequest,
 )
-from orchestrator.vault import ExchangeStarted, LinkSession, NewConnection, VaultCipher
+from orchestrator.vault import VaultCipher
 
 __all__ = ["ProviderCalls"]
 
@@ -87,129 +80,32 @@ class ProviderCalls:
         self._adapter = adapter
         self._vault = vault
         self._cipher = cipher
-        self._catalogue = catalogue
         self._clock = clock
-        self._webhook_url = webhook_url
-        self._exchange_consumes = exchange_consumes
         self._opened = OpenedConnections(vault, cipher, clock)
+        self._links = LinkCalls(
+            provider,
+            adapter,
+            vault=vault,
+            cipher=cipher,
+            catalogue=catalogue,
+            clock=clock,
+            opened=self._opened,
+            webhook_url=webhook_url,
+            exchange_consumes=exchange_consumes,
+        )
         self._vanished = VanishedRows(vault, clock)
 
     async def create_link(self, order: AttemptOrder, call: LinkCall) -> LinkData:
-        """Make a link session and keep it.
-
-        Raises:
-            ProviderFailure: the vendor's.
-
-        """
-        repair = None
-        if call.repairs is not None:
-            repair = (await self._opened.open(call.repairs)).credential
-        link_session_id = f"ls_{uuid4().hex}"
-        provider_institution_id = self._vendor_institution(call.institution_id)
-        trace = current_attempt.get()
-        if trace is not None:
-            trace.link_session_id = link_session_id
-            trace.provider_institution_id = provider_institution_id
-        made = await self._adapter.create_link(
-            LinkRequest(
-                end_user_id=self._end_user_id(call.space_id),
-                region=order.region,
-                language=call.language,
-                provider_institution_id=provider_institution_id,
-                redirect_uri=call.redirect_uri,
-                webhook_url=self._webhook_url,
-                repair=repair,
-            )
-        )
-        await self._vault.add_link_session(
-            LinkSession(
-                link_session_id=link_session_id,
-                space_id=call.space_id,
-                provider=self._provider,
-                region=order.region,
-                institution_id=call.institution_id,
-                repairs_connection_id=call.repairs,
-                sealed_state=self._cipher.seal(
-                    json.dumps(dict(made.state)).encode(), associated=link_session_id
-                ),
-                created_at=self._clock.unix_s(),
-                expires_at=None if made.expires_at is None else made.expires_at.timestamp(),
-            )
-        )
-        return LinkData(
-            link_session_id=link_session_id,
-            provider=self._provider,
-            link_token=made.link_token,
-            link_url=made.link_url,
-            expires_at=made.expires_at,
-            link_type=made.link_type,
-            fields=made.fields,
-        )
+        """See `LinkCalls`."""
+        return await self._links.create_link(order, call)
 
     async def exchange_token(self, call: ExchangeCall) -> ExchangeData | NotAttempted:
-        """Finish a link session, at most once.
-
-        The intent is on disk before the first byte leaves; whoever awaits this must tell the vault
-        how it ended (`settle_exchange`) when it raises or is cut.
-
-        Raises:
-            ProviderFailure: the vendor's.
-
-        """
-        start = await self._vault.begin_exchange(
-            call.link_session_id, call.space_id, self._clock.unix_s(), not self._exchange_consumes
-        )
-        session = start.session if isinstance(start, ExchangeStarted) else None
-        if session is None:
-            return not_started(start)
-        token = json.loads(self._cipher.open(call.sealed_token, associated=call.link_session_id))
-        state = json.loads(self._cipher.open(session.sealed_state, associated=call.link_session_id))
-        exchanged = await self._adapter.exchange_token(
-            ExchangeRequest(
-                end_user_id=self._end_user_id(call.space_id),
-                temporary_token=Credential(token),
-                state=state,
-                provider_institution_id=self._vendor_institution(session.institution_id),
-            )
-        )
-        login_hash = login_key_hash(self._cipher, exchanged.login_key)
-        connection_id = (
-            session.repairs_connection_id
-            or await self._vault.connection_of_login(call.space_id, self._provider, login_hash)
-            or f"conn_{uuid4().hex}"
-        )
-        record = await self._vault.finish_exchange(
-            call.link_session_id,
-            NewConnection(
-                connection_id=connection_id,
-                space_id=call.space_id,
-                provider=self._provider,
-                region=session.region,
-                institution_id=session.institution_id
-                or self._our_institution(exchanged.provider_institution_id),
-                login_key_hash=login_hash,
-                sealed_credential=self._cipher.seal(
-                    json.dumps(exchanged.credential.reveal()).encode(), associated=connection_id
-                ),
-                status=exchanged.status,
-                created_at=self._clock.unix_s(),
-            ),
-        )
-        self._opened.forget(record.connection_id)
-        return ExchangeData(
-            connection_id=record.connection_id,
-            provider=self._provider,
-            institution_id=record.institution_id,
-            status=record.status,
-            warnings=exchanged.warnings,
-        )
+        """See `LinkCalls`."""
+        return await self._links.exchange_token(call)
 
     async def settle_exchange(self, link_session_id: str, *, in_doubt: bool) -> None:
-        """Tell the vault how an exchange without success ended."""
-        if in_doubt:
-            await self._vault.doubt_exchange(link_session_id)
-        else:
-            await self._vault.release_exchange(link_session_id)
+        """See `LinkCalls`."""
+        await self._links.settle_exchange(link_session_id, in_doubt=in_doubt)
 
     async def get_accounts(self, order: AttemptOrder, call: AccountsCall) -> AccountsData:
         """Read a connection's accounts under our ids.
@@ -372,17 +268,3 @@ class ProviderCalls:
             now=self._clock.now_s(),
         ):
             raise ProviderFailure(wrongly_empty("movements"))
-
-    def _end_user_id(self, space_id: str) -> str:
-        return f"user_{self._cipher.mac(f'end-user:{space_id}'.encode())[:32]}"
-
-    def _vendor_institution(self, institution_id: str | None) -> str | None:
-        if institution_id is None:
-            return None
-        return self._catalogue.provider_id(institution_id, self._provider)
-
-    def _our_institution(self, provider_institution_id: str | None) -> str:
-        known = self._catalogue.institution_of(self._provider, provider_institution_id or "")
-        if known is not None:
-            return known.institution_id
-        return f"{self._provider}:{provider_institution_id or 'unknown'}"

@@ -29,6 +29,7 @@ from orchestrator.vault import (
     LinkSessionView,
     ListingDoubted,
     ListingNoted,
+    LoginLinked,
     NewConnection,
     SealedCredential,
 )
@@ -163,11 +164,10 @@ class RemoteVault(_Remote):
 
     async def finish_exchange(
         self, link_session_id: str, connection: NewConnection
-    ) -> ConnectionRecord:
+    ) -> ConnectionRecord | LoginLinked:
         """See `VaultPort`."""
-        return cast(
-            ConnectionRecord, await self._call("finish_exchange", link_session_id, connection)
-        )
+        kept = await self._call("finish_exchange", link_session_id, connection)
+        return cast(ConnectionRecord | LoginLinked, kept)
 
     async def release_exchange(self, link_session_id: str) -> None:
         """See `VaultPort`."""
@@ -188,13 +188,6 @@ class RemoteVault(_Remote):
     async def connection(self, connection_id: str) -> ConnectionRecord | None:
         """See `VaultPort`."""
         return cast(ConnectionRecord | None, await self._call("connection", connection_id))
-
-    async def connection_of_login(
-        self, space_id: str, provider: str, login_key_hash: str
-    ) -> str | None:
-        """See `VaultPort`."""
-        found = await self._call("connection_of_login", space_id, provider, login_key_hash)
-        return cast(str | None, found)
 
     async def credential(self, connection_id: str) -> SealedCredential | None:
         """See `VaultPort`."""

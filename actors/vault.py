@@ -29,6 +29,7 @@ from orchestrator.vault import (
     LinkSessionView,
     ListingDoubted,
     ListingNoted,
+    LoginLinked,
     NewConnection,
     SealedCredential,
     VaultStore,
@@ -99,7 +100,7 @@ class VaultDesk:
 
     async def finish_exchange(
         self, link_session_id: str, connection: NewConnection
-    ) -> ConnectionRecord:
+    ) -> ConnectionRecord | LoginLinked:
         """See `VaultPort`. Tries for seconds, as the vendor makes such a credential only once."""
         for pause_s in _KEEP_AGAIN_AFTER_S:
             try:
@@ -128,14 +129,6 @@ class VaultDesk:
     async def connection(self, connection_id: str) -> ConnectionRecord | None:
         """See `VaultPort`."""
         return await self._run(lambda store: store.connections.get(connection_id))
-
-    async def connection_of_login(
-        self, space_id: str, provider: str, login_key_hash: str
-    ) -> str | None:
-        """See `VaultPort`."""
-        return await self._run(
-            lambda store: store.connections.of_login(space_id, provider, login_key_hash)
-        )
 
     async def connections_of_login_hash(
         self, provider: str, login_key_hash: str
@@ -235,7 +228,7 @@ class VaultDesk:
 
     async def _finish_exchange(
         self, link_session_id: str, connection: NewConnection
-    ) -> ConnectionRecord:
+    ) -> ConnectionRecord | LoginLinked:
         return await self._run(lambda store: store.finish_exchange(link_session_id, connection))
 
     async def _run(self, work: Callable[[VaultStore], R]) -> R:

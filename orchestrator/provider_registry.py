@@ -14,8 +14,8 @@ class ProviderSpec:
     `credentials` are the environment variables that must all be set, `sandbox_credentials` the
     values of these, in the same order, that our own sandbox takes: documented, and good for nothing
     else. A provider that needs none (its users bring their own) is in use as soon as its address or
-    another provider's credentials are set. `module`, in `orchestrator/providers`, is where its `ADAPTER` is, None while there is
-    none: such a provider is known and never configured.
+    another provider's credentials are set. `module`, in `orchestrator/providers`, is where its
+    `ADAPTER` is, None while there is none: such a provider is known and never configured.
     `probes_refused_keys`: refused keys may be tried again after a while, without harm.
     `institution_bound`: it serves its own institution and no other.
     """

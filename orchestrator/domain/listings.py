@@ -17,13 +17,14 @@ class SeenMovement:
 
 @dataclass(frozen=True, slots=True)
 class CompleteListing:
-    """Every movement of a connection, or of its one account, dated within these days.
+    """Every movement of a connection dated within these days.
 
+    `provider_account_ids` are the accounts whose movements are listed, None where it is all of them.
     `movements` may hold some that are dated outside; what is dated inside and not among them is
     gone at the vendor.
     """
 
     first_day: dt.date
     last_day: dt.date
-    provider_account_id: str | None
+    provider_account_ids: tuple[str, ...] | None
     movements: tuple[SeenMovement, ...]

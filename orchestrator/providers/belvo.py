@@ -26,7 +26,7 @@ from orchestrator.resilience.quota import Quota, QuotaScope
 from .belvo_client import BelvoClient
 from .belvo_duplicates import latest_of
 from .belvo_link import BelvoLink
-from .belvo_mapping import account_of, listed_of
+from .belvo_mapping import account_of, movement_of
 from .belvo_options import BELVO_DEFAULTS, BelvoOptions
 from .belvo_retrieval import LiveRetrieval
 from .belvo_wanted import Resource, Wanted
@@ -53,7 +53,7 @@ from .refusals import (
     temporary_part,
 )
 from .registry import Adapter, AdapterConfig
-from .window_reading import Listed, WindowReading
+from .window_reading import WindowReading
 
 __all__ = ["ADAPTER", "Belvo"]
 
@@ -181,11 +181,12 @@ class Belvo:
             _collected_at,
             allow_stale=request.allow_stale,
         )
+        rows = listed if self._options.ids_last else latest_of(listed)
         return reading.answer(
-            self._movements(listed, request.provider_account_id),
+            (movement_of(row, undated=reading.first_day) for row in rows),
             limit=request.limit,
             stale=stale,
-            provider_account_id=request.provider_account_id,
+            provider_account_ids=request.provider_account_ids,
         )
 
     async def revoke(self, credential: Credential) -> None:
@@ -263,15 +264,6 @@ class Belvo:
                 Resource.TRANSACTIONS, link_id, {**query, **of_account}
             )
         return tuple(found.values())
-
-    def _movements(self, listed: tuple[Payload, ...], account_id: str | None) -> list[Listed]:
-        rows = listed if self._options.ids_last else latest_of(listed)
-        movements = (listed_of(row) for row in rows)
-        return [
-            movement
-            for movement in movements
-            if movement is not None and account_id in (None, movement.row.provider_account_id)
-        ]
 
 
 def _collected_at(rows: tuple[Payload, ...]) -> datetime | None:

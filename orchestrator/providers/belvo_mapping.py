@@ -12,6 +12,7 @@ from orchestrator.domain import (
     Direction,
     ProviderAccount,
     ProviderTransaction,
+    SeenMovement,
 )
 
 from .categories import BELVO_CATEGORIES, category_among
@@ -28,9 +29,9 @@ from .payload import (
     section,
     text,
 )
-from .window_reading import Listed
+from .window_reading import Found, Listed
 
-__all__ = ["account_of", "day_of", "listed_of"]
+__all__ = ["account_of", "day_of", "movement_of"]
 
 _CATEGORIES: Final[Mapping[str, tuple[AccountType, str | None]]] = {
     "CHECKING_ACCOUNT": (AccountType.DEPOSITORY, "checking"),
@@ -73,10 +74,10 @@ def day_of(row: Payload) -> date | None:
     return optional_day(row, "value_date") or optional_day(row, "accounting_date")
 
 
-def listed_of(row: Payload) -> Listed | None:
-    """A movement; None while Belvo has no date or no amount for it, which it may fill in later.
+def movement_of(row: Payload, *, undated: date) -> Found:
+    """A movement; only seen while Belvo lacks its date or amount, which it may fill in later.
 
-    Belvo's amounts carry no sign, `type` does, and may be missing: then the row is flagged.
+    `undated` stands for the date that it does not have. Belvo's amounts carry no sign, `type` does, and may be missing: then the row is flagged.
     `created_at` is when Belvo last wrote the record.
 
     Raises:
@@ -88,7 +89,7 @@ def listed_of(row: Payload) -> Listed | None:
     amount = optional_decimal(row, "amount")
     on = day_of(row)
     if amount is None or on is None:
-        return None
+        return SeenMovement(transaction_id, account_id, on or undated)
     direction = _DIRECTIONS.get(optional_text(row, "type") or "", Direction.UNKNOWN)
     magnitude = amount.copy_abs()
     merchant = optional_section(row, "merchant") or {}

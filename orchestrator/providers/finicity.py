@@ -25,7 +25,7 @@ from .finicity_mapping import (
     Signs,
     account_of,
     is_deleted,
-    listed_of,
+    movement_of,
     transaction_id_of,
 )
 from .finicity_refresh import REFRESHES, Refresh
@@ -200,14 +200,13 @@ class Finicity:
                 if is_deleted(row):
                     gone.append(transaction_id_of(row))
                     continue
-                movement = listed_of(row, account, self._signs)
-                if movement is not None:
-                    movements.append(movement)
+                movements.append(movement_of(row, account, self._signs, undated=window.first_day))
         answer = reading.answer(
             movements,
             limit=request.limit,
             stale=stale,
-            provider_account_id=request.provider_account_id,
+            # An account that is not listed now may come back: nothing is known of its movements.
+            provider_account_ids=tuple(map(_id, wanted)),
             whole=bool(wanted),
         )
         # Only whoever has read before can have seen them.

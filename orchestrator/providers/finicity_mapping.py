@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Final, Self
 
@@ -12,6 +12,7 @@ from orchestrator.domain import (
     Direction,
     ProviderAccount,
     ProviderTransaction,
+    SeenMovement,
 )
 
 from .categories import FINICITY_CATEGORIES, category_among
@@ -25,9 +26,9 @@ from .payload import (
     optional_section,
     optional_text,
 )
-from .window_reading import Listed
+from .window_reading import Found, Listed
 
-__all__ = ["ACCOUNT_STATUS_PENDING", "SIGNS", "Signs", "account_of", "is_deleted", "listed_of"]
+__all__ = ["ACCOUNT_STATUS_PENDING", "SIGNS", "Signs", "account_of", "is_deleted", "movement_of"]
 
 ACCOUNT_STATUS_PENDING: Final = "pending"
 """Of an account that was found at the bank and is not (yet) shared."""
@@ -168,10 +169,10 @@ def account_of(row: Payload, signs: Signs) -> ProviderAccount:
     )
 
 
-def listed_of(row: Payload, account: Payload, signs: Signs) -> Listed | None:
-    """A movement on this account; None while Finicity has no amount for it.
+def movement_of(row: Payload, account: Payload, signs: Signs, *, undated: date) -> Found:
+    """A movement on this account; only seen while Finicity has no amount or no date for it.
 
-    Its id is unique among the account's own only, so the account's stands before it. Finicity
+    `undated` stands for the date that it does not have. Its id is unique among the account's own only, so the account's stands before it. Finicity
     tells when it first had a row, and not when it changed it. A row's `currencySymbol` is that of a
     foreign amount; what is told is in the account's currency.
 
@@ -183,7 +184,7 @@ def listed_of(row: Payload, account: Payload, signs: Signs) -> Listed | None:
     told = optional_decimal(row, "amount")
     at = _instant_of(row)
     if told is None or at is None:
-        return None
+        return SeenMovement(transaction_id, account_id, undated if at is None else at.date())
     amount = signs.movement(account, told)
     category = optional_section(row, "categorization") or {}
     pending = optional_text(row, "status") == "pending"

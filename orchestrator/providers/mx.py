@@ -19,7 +19,6 @@ from orchestrator.domain import (
     Credential,
     LinkType,
     ProviderFailure,
-    SeenMovement,
 )
 from orchestrator.resilience.quota import Quota, QuotaScope
 
@@ -51,7 +50,7 @@ from .refusals import (
     temporary_part,
 )
 from .registry import Adapter, AdapterConfig
-from .window_reading import Listed, WindowReading
+from .window_reading import WindowReading
 from .wire_failures import malformed
 
 __all__ = ["ADAPTER", "Mx"]
@@ -209,22 +208,11 @@ class Mx:
                 **self._enhancements,
             },
         )
-        movements = [movement_of(row, undated=reading.first_day) for row in listing.rows]
-        account = request.provider_account_id
         return reading.answer(
-            (
-                one
-                for one in movements
-                if isinstance(one, Listed) and account in (None, one.row.provider_account_id)
-            ),
+            (movement_of(row, undated=reading.first_day) for row in listing.rows),
             limit=request.limit,
             stale=self._aggregation.is_stale(state) or not listing.is_steady,
-            provider_account_id=account,
-            unready=(
-                one
-                for one in movements
-                if isinstance(one, SeenMovement) and account in (None, one.provider_account_id)
-            ),
+            provider_account_ids=request.provider_account_ids,
         )
 
     async def revoke(self, credential: Credential) -> None:

@@ -26,7 +26,7 @@ from .payload import (
     optional_text,
     text,
 )
-from .window_reading import Listed
+from .window_reading import Found, Listed
 
 __all__ = ["account_of", "is_shown", "movement_of"]
 
@@ -108,11 +108,11 @@ def account_of(row: Payload, *, as_of: datetime | None) -> ProviderAccount:
     )
 
 
-def movement_of(row: Payload, *, undated: date) -> Listed | SeenMovement:
+def movement_of(row: Payload, *, undated: date) -> Found:
     """A movement; only seen while MX has no date or no amount for it, which it may fill in later.
 
-    `undated` stands for the date that it does not have. MX's amounts carry no sign, `type` does. That they are never negative is nowhere said, so their
-    magnitude is taken.
+    `undated` stands for the date that it does not have. MX's amounts carry no sign, `type` does.
+    That they are never negative is nowhere said, so their magnitude is taken.
 
     Raises:
         ProviderFailure: `MALFORMED`.

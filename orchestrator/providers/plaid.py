@@ -154,7 +154,7 @@ class Plaid:
             limit=request.limit,
             stale=not (is_fresh and reaches_back),
             today=request.today,
-            provider_account_id=request.provider_account_id,
+            provider_account_ids=request.provider_account_ids,
         )
 
     async def revoke(self, credential: Credential) -> None:

@@ -173,7 +173,7 @@ class FeedReading:
         limit: int,
         stale: bool,
         today: date,
-        provider_account_id: str | None,
+        provider_account_ids: tuple[str, ...] | None,
     ) -> TransactionsRead:
         """The next `limit` movements, out of what a whole loop from `base` told."""
         told, going_on = cut(
@@ -196,7 +196,7 @@ class FeedReading:
             has_more=going_on is not None,
             stale=stale,
             listing=(
-                self._listing(update, today, provider_account_id) if shows_what_is_gone else None
+                self._listing(update, today, provider_account_ids) if shows_what_is_gone else None
             ),
             told_since=self.told_since if shows_what_is_gone else None,
         )
@@ -215,12 +215,12 @@ class FeedReading:
         )
 
     def _listing(
-        self, update: FeedUpdate, today: date, provider_account_id: str | None
+        self, update: FeedUpdate, today: date, provider_account_ids: tuple[str, ...] | None
     ) -> CompleteListing:
         return CompleteListing(
             first_day=self.start,
             last_day=max(today, self.start),
-            provider_account_id=provider_account_id,
+            provider_account_ids=provider_account_ids,
             movements=tuple(
                 SeenMovement(row.provider_transaction_id, row.provider_account_id, row.date)
                 for row in update.rows

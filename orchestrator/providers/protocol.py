@@ -139,6 +139,12 @@ class TransactionsRequest:
     allow_stale: bool
     today: date
 
+    @property
+    def provider_account_ids(self) -> tuple[str, ...] | None:
+        """The accounts to which it is narrowed, None for all."""
+        one = self.provider_account_id
+        return None if one is None else (one,)
+
 
 @dataclass(frozen=True, slots=True)
 class TransactionsRead:

@@ -15,7 +15,7 @@ from orchestrator.domain import ProviderTransaction, decimal_text
 
 from .listing import Position, invalid_cursor, packed, unpacked
 from .protocol import TransactionsRead, TransactionsRequest
-from .window_reading import Listed, WindowReading
+from .window_reading import Found, Listed, WindowReading
 
 __all__ = ["PendingStates", "RememberingReading"]
 
@@ -113,27 +113,31 @@ class RememberingReading:
 
     def answer(
         self,
-        listed: Iterable[Listed],
+        listed: Iterable[Found],
         *,
         limit: int,
         stale: bool,
-        provider_account_id: str | None = None,
+        provider_account_ids: tuple[str, ...] | None = None,
         whole: bool = True,
     ) -> TransactionsRead:
         """As `WindowReading.answer`, where `changed_at` is when the vendor first had the row."""
         found = tuple(
-            Listed(entry.row, self.before.changed_at(entry.row, entry.changed_at))
-            for entry in listed
+            Listed(one.row, self.before.changed_at(one.row, one.changed_at))
+            if isinstance(one, Listed)
+            else one
+            for one in listed
         )
         answer = self.window.answer(
             found,
             limit=limit,
             stale=stale,
-            provider_account_id=provider_account_id,
+            provider_account_ids=provider_account_ids,
             whole=whole,
         )
         last = Position.of(answer.transactions[-1]) if answer.has_more else None
-        told = self.told.adding(entry.row for entry in found if self._covers(entry.row, last))
+        told = self.told.adding(
+            one.row for one in found if isinstance(one, Listed) and self._covers(one.row, last)
+        )
         before = self.before if answer.has_more else told
         kept = told if answer.has_more else PendingStates({})
         cursor = packed(_KIND, answer.next_cursor, before.text(), kept.text())

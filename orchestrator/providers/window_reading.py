@@ -16,7 +16,7 @@ from orchestrator.domain import CompleteListing, ProviderTransaction, SeenMoveme
 from .listing import Position, cut, packed, shifted, unpacked
 from .protocol import TransactionsRead, TransactionsRequest
 
-__all__ = ["Listed", "WindowReading"]
+__all__ = ["Found", "Listed", "WindowReading"]
 
 _KIND: Final = "w1"
 _FIELDS: Final = 7
@@ -32,6 +32,21 @@ class Listed:
 
     row: ProviderTransaction
     changed_at: datetime | None
+
+    @property
+    def provider_account_id(self) -> str:
+        """Whose movement it is."""
+        return self.row.provider_account_id
+
+    @property
+    def seen(self) -> SeenMovement:
+        """As far as its absence later would matter."""
+        row = self.row
+        return SeenMovement(row.provider_transaction_id, row.provider_account_id, row.date)
+
+
+Found = Listed | SeenMovement
+"""What a vendor lists: a movement, or one that it has too little of to be told yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,28 +110,34 @@ class WindowReading:
 
     def answer(
         self,
-        listed: Iterable[Listed],
+        listed: Iterable[Found],
         *,
         limit: int,
         stale: bool,
-        provider_account_id: str | None = None,
+        provider_account_ids: tuple[str, ...] | None = None,
         whole: bool = True,
-        unready: Iterable[SeenMovement] = (),
     ) -> TransactionsRead:
         """The next `limit` movements of this reading, out of all that the vendor listed.
 
         Args:
-            listed: movements dated from `first_day` on, to `end` or the vendor's last.
+            listed: movements dated from `first_day` on, to `end` or the vendor's last; one that is
+                only seen cannot be told yet, and is not gone.
             limit: how many are told at most.
             stale: the vendor awaits fresher data; its listing then proves nothing.
-            provider_account_id: the account to which the listing is narrowed.
+            provider_account_ids: the accounts that were read, None for all; rows of others are
+                left out.
             whole: all of those movements are listed, so that what is not there is gone.
-            unready: what the vendor lists, too, and cannot be told yet: it is not gone.
 
         """
-        found = tuple(listed)
+        found = tuple(
+            one
+            for one in listed
+            if provider_account_ids is None or one.provider_account_id in provider_account_ids
+        )
         told, going_on = cut(
-            (entry.row for entry in found if self._tells(entry)), after=self.after, limit=limit
+            (one.row for one in found if isinstance(one, Listed) and self._tells(one)),
+            after=self.after,
+            limit=limit,
         )
         is_whole = whole and not stale and self.after is None
         return TransactionsRead(
@@ -125,32 +146,21 @@ class WindowReading:
             next_cursor=self._cursor(going_on),
             has_more=going_on is not None,
             stale=stale,
-            listing=self._listing(found, unready, provider_account_id) if is_whole else None,
+            listing=self._listing(found, provider_account_ids) if is_whole else None,
             listed_at=self.read_at if is_whole else None,
             told_since=self.told_since if is_whole else None,
         )
 
     def _listing(
         self,
-        found: Iterable[Listed],
-        unready: Iterable[SeenMovement],
-        provider_account_id: str | None,
+        found: Iterable[Found],
+        provider_account_ids: tuple[str, ...] | None,
     ) -> CompleteListing:
         return CompleteListing(
             first_day=self.first_day,
             last_day=self.seen_until if self.end is None else self.end,
-            provider_account_id=provider_account_id,
-            movements=(
-                *(
-                    SeenMovement(
-                        entry.row.provider_transaction_id,
-                        entry.row.provider_account_id,
-                        entry.row.date,
-                    )
-                    for entry in found
-                ),
-                *unready,
-            ),
+            provider_account_ids=provider_account_ids,
+            movements=tuple(one.seen if isinstance(one, Listed) else one for one in found),
         )
 
     def _tells(self, entry: Listed) -> bool:

@@ -8,11 +8,11 @@ from orchestrator.domain import ConnectionStatus
 from orchestrator.identity import AccountKey
 
 from .account_ids import ids_of_accounts, refs_of
-from .database import Database, insert_if_absent
+from .database import Database, hold_name, insert_if_absent
 from .schema import account_refs, connections
 from .values import ConnectionRecord, NewConnection, SealedCredential
 
-__all__ = ["Connections", "keep_connection", "record_of"]
+__all__ = ["Connections", "connection_of_login", "keep_connection", "record_of"]
 
 _SHOWN = tuple(column for column in connections.c if column.name != "sealed_credential")
 
@@ -55,6 +55,23 @@ def _records(connection: Connection, *wanted: ColumnElement[bool]) -> tuple[Conn
 def record_of(connection: Connection, connection_id: str) -> ConnectionRecord | None:
     """One connection, read within a transaction of the caller's."""
     return next(iter(_records(connection, connections.c.connection_id == connection_id)), None)
+
+
+def connection_of_login(transaction: Connection, new: NewConnection) -> str | None:
+    """The id of the connection through which the space has linked this login already.
+
+    Until the transaction ends, no other one asks the same.
+    """
+    hold_name(transaction, f"{new.space_id} {new.provider} {new.login_key_hash}")
+    return transaction.execute(
+        select(connections.c.connection_id)
+        .where(
+            connections.c.space_id == new.space_id,
+            connections.c.provider == new.provider,
+            connections.c.login_key_hash == new.login_key_hash,
+        )
+        .order_by(connections.c.created_at, connections.c.connection_id)
+    ).scalar()
 
 
 def keep_connection(transaction: Connection, new: NewConnection) -> None:
@@ -109,19 +126,6 @@ class Connections:
         """One connection."""
         with self._database.reading() as connection:
             return record_of(connection, connection_id)
-
-    def of_login(self, space_id: str, provider: str, login_key_hash: str) -> str | None:
-        """The id of the connection through which a space has linked this login already."""
-        with self._database.reading() as connection:
-            return connection.execute(
-                select(connections.c.connection_id)
-                .where(
-                    connections.c.space_id == space_id,
-                    connections.c.provider == provider,
-                    connections.c.login_key_hash == login_key_hash,
-                )
-                .order_by(connections.c.created_at, connections.c.connection_id)
-            ).scalar()
 
     def credential(self, connection_id: str) -> SealedCredential | None:
         """A connection's sealed credential; None once it is erased."""

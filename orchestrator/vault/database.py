@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import URL, Connection, Engine, Table, create_engine, event
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -19,7 +19,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from .address import is_sqlite
 from .trouble import store_error
 
-__all__ = ["Database", "insert_if_absent", "threads_for", "write_ahead"]
+__all__ = ["Database", "hold_name", "insert_if_absent", "threads_for", "write_ahead"]
 
 _POSTGRES_CONNECTIONS: Final = 4
 _POSTGRES_OPTIONS: Final = {
@@ -95,6 +95,16 @@ def insert_if_absent(transaction: Connection, table: Table, **values: object) ->
     statement = dialect.insert(table).values(**values).on_conflict_do_nothing()
     done = transaction.execute(statement, execution_options={"preserve_rowcount": True})
     return bool(done.rowcount == 1)
+
+
+def hold_name(transaction: Connection, name: str) -> None:
+    """Wait until no other transaction holds this name, and hold it to the end of this one.
+
+    For what is decided by the absence of a row, which cannot be locked. On SQLite a transaction
+    that writes is alone anyway.
+    """
+    if transaction.dialect.name == "postgresql":
+        transaction.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
 
 
 def _postgres_engine(url: URL) -> Engine:

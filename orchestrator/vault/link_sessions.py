@@ -19,7 +19,7 @@ from .values import (
     LinkSessionView,
 )
 
-__all__ = ["LinkSessions", "mark_exchanged"]
+__all__ = ["LinkSessions", "mark_exchanged", "repaired_by"]
 
 _OPEN, _RUNNING, _DONE, _DOUBT = "open", "running", "done", "doubt"
 _GRACE_S: Final = 1800.0
@@ -55,6 +55,15 @@ def mark_exchanged(transaction: Connection, link_session_id: str, connection_id:
         .where(link_sessions.c.link_session_id == link_session_id)
         .values(exchange=_DONE, connection_id=connection_id, sealed_state=_NO_STATE)
     )
+
+
+def repaired_by(transaction: Connection, link_session_id: str) -> str | None:
+    """The connection that a session is to repair, read within a transaction; None for a new link."""
+    return transaction.execute(
+        select(link_sessions.c.repairs_connection_id).where(
+            link_sessions.c.link_session_id == link_session_id
+        )
+    ).scalar()
 
 
 class LinkSessions:

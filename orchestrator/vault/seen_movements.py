@@ -98,8 +98,8 @@ class SeenMovements:
 
 
 def _is_of(movement: SeenMovement, listing: CompleteListing) -> bool:
-    wanted = listing.provider_account_id
-    return wanted is None or movement.provider_account_id == wanted
+    listed = listing.provider_account_ids
+    return listed is None or movement.provider_account_id in listed
 
 
 def _is_within(movement: SeenMovement, listing: CompleteListing) -> bool:

@@ -8,15 +8,15 @@ from sqlalchemy import URL
 from orchestrator.domain import StoreError
 
 from .cipher import VaultCipher
-from .connections import Connections, keep_connection, record_of
+from .connections import Connections, connection_of_login, keep_connection, record_of
 from .database import Database
 from .idempotency import IdempotencyLedger
 from .key_check import check_keys
-from .link_sessions import LinkSessions, mark_exchanged
+from .link_sessions import LinkSessions, mark_exchanged, repaired_by
 from .migrating import migrate
 from .resealing import Resealed, reseal, sealed_rows
 from .seen_movements import SeenMovements
-from .values import ConnectionRecord, NewConnection
+from .values import ConnectionRecord, LoginLinked, NewConnection
 from .webhook_events import WebhookEvents
 
 __all__ = ["VaultStore"]
@@ -56,9 +56,13 @@ class VaultStore:
         with self._database.writing() as transaction:
             check_keys(transaction, cipher)
 
-    def finish_exchange(self, link_session_id: str, new: NewConnection) -> ConnectionRecord:
+    def finish_exchange(
+        self, link_session_id: str, new: NewConnection
+    ) -> ConnectionRecord | LoginLinked:
         """Keep what an exchange made, and the session's answer, in one transaction.
 
+        A login has one connection in a space, whoever else links it at the same moment: where
+        there is one already, it is told and nothing is kept. A repair keeps to its own connection.
         The same once more changes nothing but the credential's version.
 
         Raises:
@@ -66,6 +70,10 @@ class VaultStore:
 
         """
         with self._database.writing() as transaction:
+            if repaired_by(transaction, link_session_id) != new.connection_id:
+                linked = connection_of_login(transaction, new)
+                if linked not in (None, new.connection_id):
+                    return LoginLinked(linked)
             keep_connection(transaction, new)
             mark_exchanged(transaction, link_session_id, new.connection_id)
             record = record_of(transaction, new.connection_id)

@@ -19,6 +19,7 @@ __all__ = [
     "LinkSessionView",
     "ListingDoubted",
     "ListingNoted",
+    "LoginLinked",
     "Mismatch",
     "NewConnection",
     "Replay",
@@ -91,6 +92,16 @@ class NewConnection:
     sealed_credential: bytes = field(repr=False)
     status: ConnectionStatus
     created_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class LoginLinked:
+    """The space has linked this login before, through another connection; nothing was kept.
+
+    The credential has to be sealed for that one, which then gets it.
+    """
+
+    connection_id: str
 
 
 @dataclass(frozen=True, slots=True)

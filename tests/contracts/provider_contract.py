@@ -60,7 +60,7 @@ class Desk:
     """A provider's adapter over a running sandbox, and what a caller does with it.
 
     `attempt_s` is what each attempt has left at any time: too little for a vendor's jobs, unless a
-    test is about them.
+    test is about them. `interactive`: somebody waits.
     """
 
     name: str
@@ -69,6 +69,7 @@ class Desk:
     adapter: FinancialProvider
     trace: AttemptTrace = field(default_factory=lambda: AttemptTrace("none"))
     attempt_s: float = 2.5
+    interactive: bool = False
 
     @property
     def provider_institution_id(self) -> str:
@@ -87,6 +88,7 @@ class Desk:
             str(uuid4()),
             time_left_s=lambda: self.attempt_s,
             call_timeout_s=call_timeout_s,
+            interactive=self.interactive,
             operation=operation and operation.value,
         )
         token = current_attempt.set(self.trace)

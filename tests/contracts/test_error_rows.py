@@ -2,6 +2,7 @@
 
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 from provider_contract import institution_at
@@ -10,27 +11,47 @@ from orchestrator.domain import ErrorClass, ErrorScope, Failure
 from orchestrator.resilience.blame import Blame, blame_of
 from sandbox.server import VENDORS
 from sandbox.vendor import Vendor
+from tests.support.configurations import NO_WAITING
 from tests.support.error_sheets.sheet import Rows
 from tests.support.system import System, running_system
 
 PROVIDERS = [one.name for one in VENDORS if one.error_codes is not Vendor.error_codes]
 """Those whose sandbox can answer with every code of their sheet."""
-CONFIG = """
-[selection]
-policy = "priority"
-[requests]
-retry_base_ms = 1
-retry_cap_ms = 1
+CONFIG = f"""{NO_WAITING}
 [providers.mx.options]
 refresh_wait_s = "0"
 """
 A_DAY_S = 86_400.0
+RETRYABLE = {"rate_limit", "network", "provider_down"}
+Way = list[tuple[str, str | None]]
 
 
 def rows_of(provider: str) -> Rows:
     """The provider's sheet."""
     rows: Rows = import_module(f"tests.support.error_sheets.{provider}").ROWS
     return rows
+
+
+OTHERS = {"plaid": "mx", "mx": "plaid", "finicity": "mx", "belvo": "mx"}
+"""Who else can link the same bank; at Bitso a link session costs no call that could fail."""
+
+
+async def way_of_a_link(system: System, provider: str, code: str, link: dict[str, Any]) -> Way:
+    """Who was tried for a link session while the provider answers with this code."""
+    fault = {"provider": provider, "operation": "createLink", "kind": "error", "errorCode": code}
+    await system.sandbox.put_faults({**fault, "retryAfterS": A_DAY_S / 2})
+    answer = await system.call(
+        "createLink",
+        {"spaceId": "space_1", "institutionId": link["institution"]},
+        region=link["region"],
+        preferredProvider=provider,
+    )
+    await system.sandbox.clear_faults()
+    await system.post(
+        f"/admin/providers/{provider}/circuit", {"state": "AUTO", "reason": "the next row"}
+    )
+    system.clock.jump(A_DAY_S)
+    return [(one["provider"], one["errorCode"]) for one in answer.body["attempts"]]
 
 
 async def told(system: System, provider: str, code: str) -> tuple[str, str | None, str | None, str]:
@@ -74,3 +95,28 @@ async def test_every_row_lands_in_its_class_and_scope_over_http(
         code: (error_class, scope, code, "OPEN" if opens_at_once(error_class, scope) else "CLOSED")
         for code, (error_class, scope, _elsewhere) in rows.items()
     } == found
+
+
+@pytest.mark.parametrize("provider", OTHERS)
+async def test_every_row_lets_a_link_go_elsewhere_or_not(provider: str, tmp_path: Path) -> None:
+    """What may pass, or what speaks against this provider alone, is tried at the next one.
+
+    Rows that only show in a login's data cost no link session anything.
+    """
+    one = institution_at(provider)
+    other = OTHERS[provider]
+    link = {"institution": one.institution_id, "region": one.region}
+    rows = rows_of(provider)
+    async with running_system(tmp_path, config=CONFIG, providers=(provider, other)) as system:
+        found = {code: await way_of_a_link(system, provider, code, link) for code in rows}
+
+    shown = {code: way for code, way in found.items() if way[0] != (provider, None)}
+    assert len(shown) >= 10
+    assert {
+        code: [
+            (provider, code),
+            *([(other, None)] if error_class in RETRYABLE or elsewhere else []),
+        ]
+        for code, (error_class, _scope, elsewhere) in rows.items()
+        if code in shown
+    } == shown

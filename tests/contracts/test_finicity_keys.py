@@ -3,18 +3,12 @@
 import asyncio
 from pathlib import Path
 
+from tests.support.configurations import NO_WAITING
 from tests.support.system import System, running_system
 
 READ = {"spaceId": "space_1"}
 LINK = {"spaceId": "space_1", "institutionId": "ins_chase"}
 BAD_KEYS = {"provider": "finicity", "operation": "auth", "kind": "bad_keys"}
-CONFIG = """
-[selection]
-policy = "priority"
-[requests]
-retry_base_ms = 1
-retry_cap_ms = 1
-"""
 A_DAY_S = 86_400.0
 
 
@@ -35,7 +29,7 @@ async def test_wrong_keys_cost_one_authentication_until_an_operator_says_so(
     """No request, no waiting, no forcing of the circuit sends another; each AUTO allows one."""
     wrong = {"FINICITY_PARTNER_SECRET": "wrong"}
     async with running_system(
-        tmp_path, config=CONFIG, providers=("finicity",), environment=wrong
+        tmp_path, config=NO_WAITING, providers=("finicity",), environment=wrong
     ) as system:
         first = await system.call("createLink", LINK)
         at_first = await authentications(system)
@@ -62,7 +56,7 @@ async def test_wrong_keys_cost_one_authentication_until_an_operator_says_so(
 
 async def test_mended_keys_work_after_the_operators_word(tmp_path: Path) -> None:
     """And not before, however long it takes."""
-    async with running_system(tmp_path, config=CONFIG, providers=("finicity",)) as system:
+    async with running_system(tmp_path, config=NO_WAITING, providers=("finicity",)) as system:
         await system.link("space_1", provider="finicity")
         await system.sandbox.put_faults(BAD_KEYS)
         system.clock.jump(A_DAY_S)
@@ -80,7 +74,7 @@ async def test_mended_keys_work_after_the_operators_word(tmp_path: Path) -> None
 
 async def test_refused_keys_move_link_sessions_elsewhere(tmp_path: Path) -> None:
     """Our trouble at one provider is not the caller's; the others serve on."""
-    async with running_system(tmp_path, config=CONFIG) as system:
+    async with running_system(tmp_path, config=NO_WAITING) as system:
         await system.sandbox.put_faults(BAD_KEYS)
         answers = [
             await system.call("createLink", LINK, preferredProvider="finicity") for _ in range(8)
@@ -96,7 +90,7 @@ async def test_refused_keys_move_link_sessions_elsewhere(tmp_path: Path) -> None
 
 async def test_a_revocation_sends_no_refused_keys(tmp_path: Path) -> None:
     """It does not ask the circuit, so the adapter itself holds back."""
-    async with running_system(tmp_path, config=CONFIG, providers=("finicity",)) as system:
+    async with running_system(tmp_path, config=NO_WAITING, providers=("finicity",)) as system:
         linked = await system.link("space_1", provider="finicity")
         await system.sandbox.put_faults(BAD_KEYS)
         system.clock.jump(A_DAY_S)
@@ -111,7 +105,7 @@ async def test_a_revocation_sends_no_refused_keys(tmp_path: Path) -> None:
 
 async def test_many_requests_at_once_share_one_authentication(tmp_path: Path) -> None:
     """A fresh start under load asks for one token; each attempt has its row."""
-    async with running_system(tmp_path, config=CONFIG, providers=("finicity",)) as system:
+    async with running_system(tmp_path, config=NO_WAITING, providers=("finicity",)) as system:
         answers = await asyncio.gather(
             *(
                 system.call("createLink", {**LINK, "spaceId": f"space_{number}"})
@@ -128,7 +122,7 @@ async def test_many_requests_at_once_share_one_authentication(tmp_path: Path) ->
 
 async def test_an_outage_of_authentication_heals_by_itself(tmp_path: Path) -> None:
     """A 503 says nothing of our keys: the circuit probes, and the provider is back."""
-    async with running_system(tmp_path, config=CONFIG, providers=("finicity",)) as system:
+    async with running_system(tmp_path, config=NO_WAITING, providers=("finicity",)) as system:
         await system.sandbox.put_faults({**BAD_KEYS, "kind": "down"})
         down = [(await system.call("createLink", LINK)).status for _ in range(6)]
         await system.sandbox.clear_faults()

@@ -8,18 +8,12 @@ import pytest
 import pytest_asyncio
 
 from sandbox.options import SandboxOptions
+from tests.support.configurations import NO_WAITING
 from tests.support.system import Answer, System, by_provider, running_system
 
 BANK = "ins_bbva_mx"
 BELVO_DOWN = {"provider": "belvo", "operation": "*", "kind": "down"}
-CONFIG = """
-[selection]
-policy = "priority"
-[requests]
-retry_base_ms = 1
-retry_cap_ms = 1
-"""
-WHEN_STALE = f"""{CONFIG}
+WHEN_STALE = f"""{NO_WAITING}
 [providers.belvo.options]
 retrieval = "when_stale"
 refresh_after_hours = "0"
@@ -30,7 +24,7 @@ background = ""
 @pytest_asyncio.fixture
 async def system(tmp_path: Path) -> AsyncIterator[System]:
     """A system of the test's own."""
-    async with running_system(tmp_path, config=CONFIG) as running:
+    async with running_system(tmp_path, config=NO_WAITING) as running:
         yield running
 
 

@@ -4,21 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from actors.provider_actor import reach_vendor
-from orchestrator.domain import SystemClock
-from orchestrator.settings import load_settings
+from tests.support.configurations import NO_WAITING
 from tests.support.system import Answer, System, running_system
 
-NO_WAITING = """
-[selection]
-policy = "priority"
-[requests]
-retry_base_ms = 1
-retry_cap_ms = 1
+NO_WAIT_AT_MX = f"""{NO_WAITING}
 [providers.mx.options]
 refresh_wait_s = "0"
 """
-OURS_IS_DISABLED = NO_WAITING + 'disabled_scope = "client"\n'
+OURS_IS_DISABLED = NO_WAIT_AT_MX + 'disabled_scope = "client"\n'
 
 
 async def fault(system: System, code: str, operation: str) -> None:
@@ -36,42 +29,8 @@ def way(answer: Answer) -> list[tuple[str, str, str | None, str | None]]:
 
 
 @pytest.mark.parametrize(
-    ("code", "told", "goes_on"),
-    [
-        ("institution_prevented_error", ("validation", "institution"), True),
-        ("institution_prevent_new_error", ("validation", "institution"), True),
-        ("institution_prevent_verification_error", ("validation", "institution"), True),
-        ("institution_maintenance_error", ("provider_down", "institution"), True),
-        ("institution_unavailable_error", ("provider_down", "institution"), True),
-        ("HTTP_401", ("auth", "client"), True),
-        ("HTTP_403", ("auth", "client"), True),
-        ("HTTP_429", ("rate_limit", "client"), True),
-        ("HTTP_503", ("provider_down", "provider"), True),
-        ("HTTP_400", ("validation", "request"), False),
-        ("HTTP_422", ("validation", "request"), False),
-    ],
-)
-async def test_a_refused_link_session_goes_elsewhere_where_that_may_help(
-    tmp_path: Path, code: str, told: tuple[str, str], goes_on: bool
-) -> None:
-    """What speaks against MX or its bank leads to the next provider, our own mistakes do not."""
-    async with running_system(tmp_path, config=NO_WAITING, providers=("mx", "plaid")) as system:
-        await fault(system, code, "createLink")
-        answer = await system.call(
-            "createLink",
-            {"spaceId": "space_1", "institutionId": "ins_chase"},
-            preferredProvider="mx",
-        )
-
-    first, *rest = way(answer)
-    assert ("mx", *told, code) == first
-    assert ([("plaid", "success", None, None)] if goes_on else []) == rest
-    assert (200 if goes_on else 422) == answer.status
-
-
-@pytest.mark.parametrize(
     ("config", "scope", "status", "state"),
-    [(NO_WAITING, "connection", 424, "CLOSED"), (OURS_IS_DISABLED, "client", 503, "OPEN")],
+    [(NO_WAIT_AT_MX, "connection", 424, "CLOSED"), (OURS_IS_DISABLED, "client", 503, "OPEN")],
 )
 async def test_disabled_is_the_users_or_ours_as_it_is_set(
     tmp_path: Path, config: str, scope: str, status: int, state: str
@@ -89,7 +48,7 @@ async def test_disabled_is_the_users_or_ours_as_it_is_set(
 
 async def test_old_data_of_a_broken_login_come_to_who_takes_them(tmp_path: Path) -> None:
     """DENIED is 424 with what the user must do; with `allowStale` it is the old data."""
-    async with running_system(tmp_path, config=NO_WAITING, providers=("mx",)) as system:
+    async with running_system(tmp_path, config=NO_WAIT_AT_MX, providers=("mx",)) as system:
         await system.link("space_1", provider="mx")
         await fault(system, "DENIED", "*")
         refused = [
@@ -110,7 +69,7 @@ async def test_old_data_of_a_broken_login_come_to_who_takes_them(tmp_path: Path)
 
 async def test_a_job_that_is_not_ready_in_time_is_a_stale_success(tmp_path: Path) -> None:
     """Data of the day before yesterday are asked for; without time to wait they are told as old."""
-    async with running_system(tmp_path, config=NO_WAITING, providers=("mx",)) as system:
+    async with running_system(tmp_path, config=NO_WAIT_AT_MX, providers=("mx",)) as system:
         await system.link("space_1", provider="mx")
         fresh = (await system.call("getAccounts", {"spaceId": "space_1"})).data
         system.clock.jump(2 * 86_400.0)
@@ -120,25 +79,3 @@ async def test_a_job_that_is_not_ready_in_time_is_a_stale_success(tmp_path: Path
     assert (False, True) == (fresh["stale"], old.data["stale"])
     assert [("mx", "success", None, None)] == way(old)
     assert (2, 2 + 3) == (calls["count"], calls["httpCalls"])  # the second asks, too
-
-
-@pytest.mark.parametrize(
-    ("stage", "host"),
-    [("sandbox", "https://int-api.mx.com/"), ("production", "https://api.mx.com/")],
-)
-async def test_production_needs_environment_variables_alone(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, stage: str, host: str
-) -> None:
-    """Keys and `MX_ENV` choose MX's own host; nothing else is to be set."""
-    for name, value in {
-        "MX_CLIENT_ID": "ours",
-        "MX_API_KEY": "ours",
-        "MX_ENV": stage,
-        "ORCHESTRATOR_DATA_DIR": str(tmp_path),
-    }.items():
-        monkeypatch.setenv(name, value)
-
-    vendor = reach_vendor(load_settings(), "mx", SystemClock())
-    await vendor.client.aclose()
-
-    assert host == str(vendor.client.base_url)

@@ -1,19 +1,23 @@
 """The sandbox's Plaid reports, with its own key, to the whole system: from firing to the mark."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from aiohttp import web
 
 from sandbox.plaid_items import PlaidItems
 from sandbox.plaid_webhooks import PlaidWebhooks
+from tests.support.loopback import receiving_posts
 from tests.support.system import Linked, System, running_system
 
 # No name of this machine: the sandbox keeps what it would send there for the test to deliver.
 PUBLIC = "https://bank-data.example.com"
 SPACE = "space_1"
+WAIT_S = 10.0
 
 
 @pytest_asyncio.fixture
@@ -88,6 +92,45 @@ async def test_what_plaid_reports_is_taken_once_and_unchanged(system: System) ->
     changed = {**sent, "body": sent["body"] + " "}
 
     assert [401, 202, 401] == [await deliver(system, row) for row in (changed, sent, sent)]
+
+
+async def test_what_plaid_reported_long_ago_is_refused(system: System) -> None:
+    """Refuse a report that reaches us more than five minutes after it was signed."""
+    linked = await system.link(SPACE)
+    sent = await fired(system, "ITEM", "USER_PERMISSION_REVOKED")
+    system.clock.jump(301)
+
+    assert 401 == await deliver(system, sent)
+    assert ("active", False) == await standing(system, linked)
+
+
+async def test_plaid_delivers_by_itself_where_it_can_reach_us(tmp_path: Path) -> None:
+    """From the sandbox's own call to a public address on this machine, to the mark."""
+    answers: asyncio.Queue[int] = asyncio.Queue()
+    running: list[System] = []
+
+    async def handed_on(request: web.Request) -> web.Response:
+        answer = await running[0].http.post(
+            request.path, content=await request.read(), headers=dict(request.headers)
+        )
+        await answers.put(answer.status_code)
+        return web.Response(status=answer.status_code)
+
+    async with (
+        receiving_posts(handed_on) as address,
+        running_system(tmp_path, environment={"ORCHESTRATOR_PUBLIC_URL": address}) as system,
+    ):
+        running.append(system)
+        linked = await system.link(SPACE)
+        async with system.sandbox.http.post(
+            f"{system.sandbox.url_of('plaid')}/sandbox/item/reset_login",
+            json={"access_token": system.sandbox.sandbox.connections.of("plaid")[-1].secret},
+            headers={"PLAID-CLIENT-ID": "sandbox_client", "PLAID-SECRET": "sandbox_secret"},
+        ) as response:
+            response.raise_for_status()
+
+        assert 202 == await asyncio.wait_for(answers.get(), WAIT_S)
+        assert ("needs_user", False) == await standing(system, linked)
 
 
 async def test_reading_meets_what_plaid_reported(system: System) -> None:

@@ -4,9 +4,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.support.judged_replies import plainly
 from tests.support.openapi_documents import document
 from tests.support.sandbox import RunningSandbox, running_sandbox
-from tests.support.vendor_callers import FinicityCaller, Reply
+from tests.support.vendor_callers import FinicityCaller
 
 USERS = ["user-1", "user-3"]  # at one bank or another with every kind of account
 ONE = "/aggregation/v1/customers/{customerId}"
@@ -20,19 +21,6 @@ async def running() -> AsyncIterator[RunningSandbox]:
     """A sandbox of one test."""
     async with running_sandbox() as started:
         yield started
-
-
-def plainly(reply: Reply) -> object:
-    """The body with numbers that a validator knows; None where it is empty."""
-    return _floats(reply.body) if reply.raw else None
-
-
-def _floats(value: object) -> object:
-    if isinstance(value, dict):
-        return {name: _floats(part) for name, part in value.items()}
-    if isinstance(value, list):
-        return [_floats(part) for part in value]
-    return value if value is None or isinstance(value, str | int) else float(str(value))
 
 
 def test_judge_finds_what_is_wrong() -> None:

@@ -100,7 +100,7 @@ class Document:
             raw: its body.
 
         """
-        template = self._template(method, path)
+        template = self.template(method, path)
         if template is None:
             return [f"{method} {path}: there is no such endpoint"]
         endpoint = self._document["paths"][template]
@@ -147,7 +147,8 @@ class Document:
             for way in ways
         )
 
-    def _template(self, method: str, path: str) -> str | None:
+    def template(self, method: str, path: str) -> str | None:
+        """The document's path of an operation that is called by this one; None where it has none."""
         parts = path.strip("/").split("/")
         fitting = [
             template

@@ -103,4 +103,4 @@ def main(sandbox_url: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1].rstrip("/").removesuffix("/bitso"))
+    main(sys.argv[1].rstrip("/"))

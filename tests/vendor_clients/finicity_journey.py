@@ -206,9 +206,8 @@ def journey(root: str, base_url: str) -> None:
 def main() -> int:
     """Make the client and send it; answers the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("base_url", help="the sandbox's, with or without /finicity")
-    given = parser.parse_args().base_url.rstrip("/")
-    root = given.removesuffix("/finicity")
+    parser.add_argument("sandbox_url", metavar="SANDBOX_URL")
+    root = parser.parse_args().sandbox_url.rstrip("/")
     if urlsplit(root).hostname not in ("127.0.0.1", "localhost", "::1"):
         parser.error("the journey goes to a sandbox on this machine and nowhere else")
     specs = os.environ.get("PROVIDER_SPECS_DIR")

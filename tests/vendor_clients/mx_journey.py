@@ -2,7 +2,7 @@
 
 A program of its own, for an environment that holds `mx-requirements.txt` and nothing of ours:
 
-    python mx_journey.py http://127.0.0.1:8200
+    python mx_journey.py SANDBOX_URL
 
 It ends with 0 when the client went all the way, and with a traceback where it did not.
 """
@@ -22,7 +22,7 @@ _ACCEPT = "application/vnd.mx.api.v1+json"
 
 def main(sandbox_url: str) -> None:
     """Go the whole way."""
-    root = sandbox_url.rstrip("/").removesuffix("/mx")
+    root = sandbox_url.rstrip("/")
     configuration = mx.Configuration(
         host=f"{root}/mx", username="sandbox_client", password="sandbox_key"
     )

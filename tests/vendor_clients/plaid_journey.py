@@ -1,6 +1,6 @@
 """Plaid's own client, unchanged, through the sandbox: link, exchange, accounts, transactions.
 
-    python plaid_journey.py http://127.0.0.1:8200
+    python plaid_journey.py SANDBOX_URL
 
 Prints a line a step; ends with exit code 1 at the first thing that is not as it should be.
 """

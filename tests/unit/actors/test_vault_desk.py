@@ -32,6 +32,7 @@ from orchestrator.vault import (
     LinkSession,
     ListingDoubted,
     ListingNoted,
+    LoginLinked,
     NewConnection,
     VaultCipher,
     VaultStore,
@@ -87,7 +88,7 @@ async def test_what_the_port_promises_the_desk_does(desk: VaultDesk) -> None:
     key = ("caller", Operation.GET_ACCOUNTS, "key")
 
     assert await desk.space_exists("space_1")
-    assert "conn_1" == await desk.connection_of_login("space_1", "plaid", "login")
+    assert LoginLinked("conn_1") == await desk.finish_exchange("ls_conn_1", connection("conn_2"))
     assert ["conn_1"] == [
         record.connection_id for record in await desk.connections_of_login_hash("plaid", "login")
     ]

@@ -95,7 +95,7 @@ async def test_body_of_any_bytes_arrives_as_it_came() -> None:
 
 async def test_unknown_provider_is_not_found() -> None:
     """Refuse a provider that nobody knows."""
-    error = await refusal(taken, "acme")
+    error = await refusal(taken, "unheard-of")
 
     assert (404, "UNKNOWN_PROVIDER") == (status_of(error), error.code)
 

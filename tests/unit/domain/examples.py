@@ -224,7 +224,7 @@ def result_of(
 LISTING = CompleteListing(
     first_day=DAY,
     last_day=DAY,
-    provider_account_id="p-1",
+    provider_account_ids=("p-1",),
     movements=(SeenMovement("t-1", "p-1", DAY),),
 )
 VALUES: tuple[object, ...] = (

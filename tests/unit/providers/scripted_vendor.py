@@ -1,7 +1,7 @@
 """Adapters on a mock transport whose answers a test scripts, and the requests they sent."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, date, datetime
 from random import Random
 
@@ -56,6 +56,20 @@ def answer(body: object, status: int = 200, headers: Mapping[str, str] | None = 
     return httpx.Response(status, json=body, headers=dict(headers or {}))
 
 
+class Giant(httpx.AsyncByteStream):
+    """Fifty megabytes of an answer, of which it counts what was taken."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Go on until nobody takes any more."""
+        chunk = b'{"accounts": [' + b" " * (256 * 1024)
+        while self.taken < 50 * 1024 * 1024:
+            self.taken += len(chunk)
+            yield chunk
+
+
 class ScriptedVendor:
     """Answers each request by the test's script and keeps it for looking at."""
 
@@ -71,6 +85,8 @@ class ScriptedVendor:
         result = step(request) if callable(step) else step
         if isinstance(result, Exception):
             raise result
+        if isinstance(result.stream, Giant):
+            return result
         return httpx.Response(
             result.status_code, headers=result.headers, content=result.read(), request=request
         )

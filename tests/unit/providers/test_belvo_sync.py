@@ -91,6 +91,21 @@ async def test_a_movement_is_mapped_with_what_there_is() -> None:
     assert (date(2026, 3, 7), TransactionCategory.FOOD_AND_DRINK) == (second.date, second.category)
 
 
+async def test_a_row_that_waits_for_its_amount_or_date_is_not_gone() -> None:
+    """The listing that is handed on names it, or it would count as removed meanwhile."""
+    result = await read(
+        movement("t1", "2026-03-07", amount=None), movement("t2", None), movement("t3")
+    )
+
+    assert result.listing is not None
+    assert {"t1": date(2026, 3, 7), "t2": result.listing.first_day} == {
+        seen.provider_transaction_id: seen.date
+        for seen in result.listing.movements
+        if seen.provider_transaction_id != "t3"
+    }
+    assert {"t3"} == {row.provider_transaction_id for row in result.transactions}
+
+
 async def test_the_window_and_account_are_asked_of_the_vendor() -> None:
     """Filters are the vendor's, by day and by booking, and held against the rows as well."""
     rows = [movement("t1"), movement("t2", account=account(id="a2")), movement("t3", "2025-01-01")]

@@ -268,7 +268,31 @@ async def test_one_account_costs_one_listing() -> None:
 
     assert (len(vendor.requests), ids(result)) == (2, ["1"])
     assert result.listing is not None
-    assert result.listing.provider_account_id == ACCOUNT_ID
+    assert (ACCOUNT_ID,) == result.listing.provider_account_ids
+
+
+async def test_an_account_that_is_not_listed_takes_no_movements_with_it() -> None:
+    """Of an account that is away, or not shared, nothing is known: the listing is of the others."""
+    vendor = ScriptedVendor(
+        answer(accounts(account(), never_read("7"))), answer(page([movement(1)]))
+    )
+
+    result = await vendor.finicity().sync_transactions(transactions_request(CREDENTIAL))
+
+    assert result.listing is not None
+    assert (ACCOUNT_ID,) == result.listing.provider_account_ids
+
+
+async def test_a_row_that_waits_for_its_amount_or_date_is_not_gone() -> None:
+    """The listing that is handed on names it, or it would count as removed meanwhile."""
+    undated = dict.fromkeys(("transactionDate", "postedDate", "effectiveDate", "createdDate"))
+    result = await read(movement(1, amount=None), movement(2, **undated), movement(3))
+
+    assert result.listing is not None
+    assert ["3"] == ids(result)
+    assert [date(2026, 3, 1), date(2025, 12, 18), date(2026, 3, 1)] == [
+        seen.date for seen in result.listing.movements
+    ]
 
 
 async def test_rows_that_move_between_pages_are_read_again() -> None:

@@ -15,14 +15,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scripted_vendor import (
+    Giant,
     ScriptedVendor,
     accounts_request,
     exchange_request,
+    failure_of,
     link_request,
     transactions_request,
 )
 
 from orchestrator.domain import ProviderFailure, decimal_text
+from orchestrator.providers.http import MAX_ANSWER_BYTES
 from orchestrator.providers.protocol import AccountsRead, FinancialProvider, TransactionsRead
 
 JSON = st.recursive(
@@ -127,6 +130,26 @@ TOKENS = {
 }
 CASES = [(provider, operation) for provider, bodies in BODIES.items() for operation in bodies]
 
+EVERY_CALL = [
+    (provider, operation, number)
+    for provider, operation in CASES
+    for number in range(len(BODIES[provider][operation]))
+    if (provider, operation, number) != ("plaid", "exchange", 1)
+]
+"""Each answer without which an operation has no result, by its place in the script.
+
+What Plaid's Item says beside its exchange is none of them.
+"""
+UNREADABLE = {
+    "html": b"<!DOCTYPE html><html><body>Welcome</body></html>",
+    "empty": b"",
+    "not utf-8": b'{"\xff\xfe": 1}',
+    "truncated": b'{"accounts": [{"id": "1", "na',
+    "a text": b'"ok"',
+    "deep": b'{"accounts":' + b"[" * 200_000,
+    "a huge number": b'{"accounts": 1e99999999999999999999}',
+}
+
 
 def places(value: object, path: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
     """Every place within a JSON value, itself included."""
@@ -182,6 +205,58 @@ async def test_an_untampered_answer_is_a_success(provider: str, operation: str) 
     adapter = getattr(ScriptedVendor(*bodies), provider)()
 
     assert await call(adapter, provider, operation) is not None
+
+
+def answering(
+    provider: str, operation: str, number: int, hostile: httpx.Response
+) -> FinancialProvider:
+    """An adapter whose vendor answers well but for one time."""
+    answers = [httpx.Response(200, json=body) for body in BODIES[provider][operation]]
+    answers[number] = hostile
+    adapter: FinancialProvider = getattr(ScriptedVendor(*answers), provider)()
+    return adapter
+
+
+@pytest.mark.parametrize(("provider", "operation", "number"), EVERY_CALL)
+@pytest.mark.parametrize("kind", UNREADABLE)
+async def test_an_unreadable_answer_is_classified_at_every_call(
+    kind: str, provider: str, operation: str, number: int
+) -> None:
+    """A 200 with anything but the documented body is the provider's failure."""
+    hostile = httpx.Response(200, content=UNREADABLE[kind])
+    adapter = answering(provider, operation, number, hostile)
+
+    failure = await failure_of(call(adapter, provider, operation))
+
+    assert ("provider_down", "MALFORMED") == (failure.error_class, failure.code)
+
+
+@pytest.mark.parametrize("status", [200, 404, 503])
+@pytest.mark.parametrize(("provider", "operation", "number"), EVERY_CALL)
+async def test_a_gigantic_answer_is_left_after_its_bound_at_every_call(
+    provider: str, operation: str, number: int, status: int
+) -> None:
+    """Of fifty megabytes no more than the bound and a chunk are taken, whatever the status."""
+    giant = Giant()
+    adapter = answering(provider, operation, number, httpx.Response(status, stream=giant))
+
+    await failure_of(call(adapter, provider, operation))
+
+    assert 0 < giant.taken <= MAX_ANSWER_BYTES + 2 * 256 * 1024
+
+
+@pytest.mark.parametrize(("provider", "operation", "number"), EVERY_CALL)
+async def test_a_redirect_to_another_host_is_refused_at_every_call(
+    provider: str, operation: str, number: int
+) -> None:
+    """Keys and tokens follow no address of an answer."""
+    hostile = httpx.Response(307, headers={"Location": "https://evil.test/steal"})
+
+    failure = await failure_of(
+        call(answering(provider, operation, number, hostile), provider, operation)
+    )
+
+    assert ("provider_down", "FOREIGN_REDIRECT") == (failure.error_class, failure.code)
 
 
 @pytest.mark.parametrize(("provider", "operation"), CASES)

@@ -53,7 +53,7 @@ async def test_a_row_that_waits_for_its_amount_is_not_gone() -> None:
     assert {"TRN-1": date(2026, 3, 1), "TRN-2": date(2025, 12, 18), "TRN-4": date(2026, 3, 1)} == {
         seen.provider_transaction_id: seen.date for seen in result.listing.movements
     }
-    assert "ACT-1" == result.listing.provider_account_id
+    assert ("ACT-1",) == result.listing.provider_account_ids
 
 
 async def test_merchants_are_asked_for_where_that_is_set() -> None:

@@ -1,17 +1,17 @@
-"""Plaid's adapter against answers that no Plaid gives, at every call of every operation."""
+"""Plaid's adapter against answers that no Plaid gives, at the calls that only it has."""
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 
 import httpx
 import pytest
 from plaid_payloads import CREDENTIAL, TOKEN, account, accounts, item, movement, sync
 from scripted_vendor import (
     KEYS,
+    Giant,
     accounts_request,
     exchange_request,
     failure_of,
-    link_request,
     transactions_request,
     verdict,
 )
@@ -41,20 +41,6 @@ GOOD = {
 }
 
 
-class Giant(httpx.AsyncByteStream):
-    """Fifty megabytes of an answer, of which it counts what was taken."""
-
-    def __init__(self) -> None:
-        self.taken = 0
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Go on until nobody takes any more."""
-        chunk = b'{"accounts": [' + b" " * (256 * 1024)
-        while self.taken < 50 * 1024 * 1024:
-            self.taken += len(chunk)
-            yield chunk
-
-
 def plaid(answers: Callable[[str], httpx.Response], **options: str) -> Plaid:
     """The adapter over a vendor that answers by path."""
     transport = httpx.MockTransport(lambda request: answers(request.url.path))
@@ -74,16 +60,12 @@ def answering(path: str, hostile: httpx.Response) -> Callable[[str], httpx.Respo
 
 Call = Callable[[Plaid], Awaitable[object]]
 CALLS: dict[str, Call] = {
-    "/link/token/create": lambda p: p.create_link(link_request()),
     "/link/token/get": lambda p: p.exchange_token(
         exchange_request(HOSTED["hosted_link_url"], **HOSTED)
     ),
-    "/item/public_token/exchange": lambda p: p.exchange_token(exchange_request("public-1")),
     "/item/remove": lambda p: p.revoke(CREDENTIAL),
-    "/accounts/get": lambda p: p.get_accounts(accounts_request(CREDENTIAL)),
-    "/transactions/sync": lambda p: p.sync_transactions(transactions_request(CREDENTIAL)),
 }
-"""Calls without which there is no result."""
+"""Calls without which there is no result, and which are no part of every vendor's operations."""
 HOSTILE = {
     "html": (200, b"<!DOCTYPE html><html><body>Welcome</body></html>"),
     "empty": (200, b""),

@@ -1,14 +1,8 @@
-"""Plaid in production: what it takes is in the environment, and nowhere else."""
+"""Plaid in production: its published limits, and none of its sandbox's shortcuts."""
 
-import pytest
-
-from actors.provider_actor import Vendor, reach_vendor
-from orchestrator.domain import SystemClock
 from orchestrator.providers.plaid_quotas import QUOTAS
 from orchestrator.resilience.quota import QuotaScope
-from orchestrator.settings import load_settings
 
-KEYS = {"PLAID_CLIENT_ID": "our-client", "PLAID_SECRET": "our-secret"}
 SHEET = {
     "/accounts/balance/get": (5, 1200),
     "/accounts/get": (15, 15_000),
@@ -18,33 +12,6 @@ SHEET = {
     "/transactions/sync": (50, 2500),
 }
 """Calls a minute in production, per Item and per client, as published."""
-
-
-async def reached(monkeypatch: pytest.MonkeyPatch, **environ: str) -> Vendor:
-    """Plaid, as these environment variables reach it."""
-    for name, value in {**KEYS, **environ}.items():
-        monkeypatch.setenv(name, value)
-    vendor = reach_vendor(load_settings(), "plaid", SystemClock())
-    await vendor.client.aclose()
-    return vendor
-
-
-@pytest.mark.parametrize(
-    ("environ", "address", "environment"),
-    [
-        ({"PLAID_ENV": "production"}, "https://production.plaid.com/", "production"),
-        ({"PLAID_ENV": "sandbox"}, "https://sandbox.plaid.com/", "sandbox"),
-        ({}, "https://sandbox.plaid.com/", "sandbox"),
-    ],
-)
-async def test_the_environment_chooses_host_and_limits(
-    environ: dict[str, str], address: str, environment: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Keys and `PLAID_ENV` are all that production takes."""
-    vendor = await reached(monkeypatch, **environ)
-
-    assert address == str(vendor.client.base_url)
-    assert QUOTAS[environment] == vendor.quotas
 
 
 async def test_published_limits_of_production_are_held() -> None:

@@ -167,7 +167,7 @@ async def test_a_cursor_that_plaid_no_longer_takes_is_replaced_by_the_whole_hist
     assert result.listing is not None
     assert SeenMovement("t2", "acc-2", result.transactions[1].date) in result.listing.movements
     assert (result.listing.first_day.isoformat(), result.listing.last_day) == ("2025-12-18", TODAY)
-    assert result.listing.provider_account_id is None
+    assert result.listing.provider_account_ids is None
     assert NOW == result.told_since
 
 

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from sandbox.webhook_sender import WebhookSender
 from sandbox.webhooks import Webhook, WebhookBook, is_on_loopback
+from tests.support.loopback import receiving_posts
 from tests.support.sandbox import START, MovableClock
 
 WAIT_S = 5.0
@@ -40,16 +41,9 @@ class Receiver:
 async def receiving(status: int = 200) -> AsyncIterator[Receiver]:
     """A receiver on a free port of this machine."""
     receiver = Receiver(status=status)
-    app = web.Application()
-    app.router.add_post("/{tail:.*}", receiver.handle)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        receiver.url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
+    async with receiving_posts(receiver.handle) as url:
+        receiver.url = f"{url}/hook"
         yield receiver
-    finally:
-        await runner.cleanup()
 
 
 def webhook(url: str, body: bytes = b"{}", due_at: datetime = START) -> Webhook:

@@ -146,15 +146,6 @@ def test_the_credential_comes_with_the_accounts_behind_it(store: VaultStore) -> 
     assert store.connections.credential("conn_2") is None
 
 
-def test_a_login_is_found_within_its_space_and_provider(store: VaultStore) -> None:
-    """The connection of a login is found by its hash, where it was linked and nowhere else."""
-    link(store, connection(login_key_hash="login"))
-
-    assert store.connections.of_login("space_1", "plaid", "login") == "conn_1"
-    assert store.connections.of_login("space_2", "plaid", "login") is None
-    assert store.connections.of_login("space_1", "mx", "login") is None
-
-
 def test_a_status_is_noted(store: VaultStore) -> None:
     """A connection that needs its user says so from then on."""
     link(store, connection())

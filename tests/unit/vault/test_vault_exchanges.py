@@ -11,11 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from sqlalchemy import URL
-from vault_builders import NOW, connection, link, session
+from vault_builders import NOW, connection, kept, link, session
 
 from orchestrator.domain import ConnectionStatus
 from orchestrator.vault import (
+    ConnectionRecord,
     ExchangeBusy,
     ExchangeDone,
     ExchangeExpired,
@@ -23,7 +25,9 @@ from orchestrator.vault import (
     ExchangeStarted,
     ExchangeUnknown,
     LinkSessionView,
+    LoginLinked,
     VaultStore,
+    threads_for,
 )
 
 
@@ -203,6 +207,64 @@ def test_a_repair_keeps_the_connection(store: VaultStore) -> None:
     assert repaired == replace(first, status=ConnectionStatus.ACTIVE, credential_version=2)
     assert credential is not None
     assert (credential.sealed, credential.version) == (b"new", 2)
+
+
+def test_a_login_has_one_connection_in_its_space(store: VaultStore) -> None:
+    """Linked again it is told and nothing is kept; handed in for that one, it renews it."""
+    first = link(store, connection(login_key_hash="login"))
+    store.link_sessions.add(session("ls_2"))
+    begin(store, "ls_2")
+    told = store.finish_exchange("ls_2", connection("conn_2", login_key_hash="login"))
+    still = begin(store, "ls_2")
+    renewed = store.finish_exchange("ls_2", connection(login_key_hash="login"))
+
+    assert told == LoginLinked("conn_1")
+    assert still == ExchangeBusy()
+    assert store.connections.get("conn_2") is None
+    assert renewed == replace(first, credential_version=2)
+
+
+@pytest.mark.parametrize("elsewhere", [{"space_id": "space_2"}, {"provider": "mx"}])
+def test_a_login_is_another_ones_elsewhere(store: VaultStore, elsewhere: dict[str, str]) -> None:
+    """Another space, or another provider, has connections of its own under the same hash."""
+    link(store, connection(login_key_hash="login"))
+    other = link(store, connection("conn_2", login_key_hash="login", **elsewhere))
+
+    assert other.connection_id == "conn_2"
+
+
+def test_a_repair_keeps_to_its_connection_whatever_the_login(store: VaultStore) -> None:
+    """A login that another connection has, too, does not turn a repair away from its own."""
+    link(store, connection("conn_1", login_key_hash="login"))
+    link(store, connection("conn_2"))
+    store.link_sessions.add(session("ls_2", repairs_connection_id="conn_2"))
+    begin(store, "ls_2")
+    repaired = kept(store.finish_exchange("ls_2", connection("conn_2", login_key_hash="login")))
+
+    assert (repaired.connection_id, repaired.credential_version) == ("conn_2", 2)
+
+
+def test_exchanges_of_one_login_at_one_moment_make_one_connection(
+    database: URL, reopen: Callable[[], VaultStore]
+) -> None:
+    """Whoever comes second is told of the first's, whatever the database lets run at once."""
+    store = reopen()
+    names = [f"conn_{number}" for number in range(8)]
+    for name in names:
+        store.link_sessions.add(session(f"ls_{name}"))
+    together = threading.Barrier(threads_for(database))
+
+    def finish(name: str) -> ConnectionRecord | LoginLinked:
+        together.wait(timeout=30)
+        return store.finish_exchange(f"ls_{name}", connection(name, login_key_hash="login"))
+
+    with ThreadPoolExecutor(together.parties) as threads:
+        ends = list(threads.map(finish, names))
+    made = [end.connection_id for end in ends if isinstance(end, ConnectionRecord)]
+
+    assert len(made) == 1
+    assert [record.connection_id for record in store.connections.of_space("space_1")] == made
+    assert {end.connection_id for end in ends} == set(made)
 
 
 def test_exchanges_that_ran_when_the_process_died_are_in_doubt(

@@ -11,7 +11,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, create_engine, inspect, make_url, text
-from vault_builders import NOW
+from vault_builders import NOW, connection
 
 from orchestrator.domain import ConnectionStatus, Operation, StoreError
 from orchestrator.vault import (
@@ -19,6 +19,7 @@ from orchestrator.vault import (
     ExchangeDone,
     ExchangeInDoubt,
     ExchangeStarted,
+    LoginLinked,
     Replay,
     SealedCredential,
     VaultStore,
@@ -34,8 +35,8 @@ FIRST_SCHEMA = (Path(__file__).parent / "first_schema.sql").read_text(encoding="
 def differences(url: URL) -> list[object]:
     """What alembic would change to bring a database to the tables of the code."""
     engine = create_engine(url)
-    with engine.connect() as connection:
-        found = compare_metadata(MigrationContext.configure(connection), metadata)
+    with engine.connect() as open_connection:
+        found = compare_metadata(MigrationContext.configure(open_connection), metadata)
     engine.dispose()
     return list(found)
 
@@ -118,7 +119,9 @@ def test_the_first_programs_database_is_taken_over_without_loss(tmp_path: Path) 
         assert SealedCredential(b"\x00\xff", 3, {"p1": "acc_old"}) == store.connections.credential(
             "conn_old"
         )
-        assert "conn_old" == store.connections.of_login("space_1", "plaid", "hash of conn_old")
+        assert LoginLinked("conn_old") == store.finish_exchange(
+            "ls_of_nobody", connection("conn_new", login_key_hash="hash of conn_old")
+        )
         assert ExchangeDone(record) == sessions[0]
         assert isinstance(sessions[1], ExchangeStarted)
         assert b"\x02" == sessions[1].session.sealed_state

@@ -25,7 +25,8 @@ def listing(
     *movements: SeenMovement, days: int = 30, account: str | None = None, last_day: dt.date = DAY
 ) -> CompleteListing:
     """All movements of the days before `last_day`."""
-    return CompleteListing(last_day - dt.timedelta(days=days), last_day, account, movements)
+    accounts = None if account is None else (account,)
+    return CompleteListing(last_day - dt.timedelta(days=days), last_day, accounts, movements)
 
 
 @pytest.fixture

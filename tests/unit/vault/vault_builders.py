@@ -4,7 +4,13 @@ from typing import Any
 
 from orchestrator.domain import AccountType, ConnectionStatus
 from orchestrator.identity import AccountKey
-from orchestrator.vault import ConnectionRecord, LinkSession, NewConnection, VaultStore
+from orchestrator.vault import (
+    ConnectionRecord,
+    LinkSession,
+    LoginLinked,
+    NewConnection,
+    VaultStore,
+)
 
 NOW = 1_770_000_000.0
 
@@ -52,4 +58,11 @@ def link(store: VaultStore, new: NewConnection) -> ConnectionRecord:
     name = f"ls_of_{new.connection_id}"
     store.link_sessions.add(session(name, space_id=new.space_id, provider=new.provider))
     store.link_sessions.begin_exchange(name, new.space_id, NOW)
-    return store.finish_exchange(name, new)
+    return kept(store.finish_exchange(name, new))
+
+
+def kept(made: ConnectionRecord | LoginLinked) -> ConnectionRecord:
+    """What an exchange has made, where its login was not linked before."""
+    assert isinstance(made, ConnectionRecord)
+
+    return made
