@@ -1,13 +1,27 @@
 """How much of a window people will hold, foreseen from what they wanted and took lately."""
 
 from collections import deque
-from typing import Final
+from typing import Final, TypedDict
 
 from .window import Ages, SlidingWindow
 
-__all__ = ["Demand"]
+__all__ = ["Demand", "DemandMemory"]
 
 _STEPS: Final = 16
+
+
+class DemandMemory(TypedDict):
+    """What was wanted and taken, by age in seconds: JSON data of bounded size.
+
+    `before` and `lately` are the most wanted in a window of the stretch before and of the present
+    one, which is `age_s` old; None before the first.
+    """
+
+    wanted: Ages
+    took: Ages
+    before: int
+    lately: int
+    age_s: float | None
 
 
 class Demand:
@@ -71,13 +85,23 @@ class Demand:
         self._turn(now)
         return self._since + self._window_s - now
 
-    def ages(self, now: float, most_entries: int) -> Ages:
-        """What was wanted within the window, by age."""
-        return self._wanted.ages(now, most_entries)
+    def memory(self, now: float, most_entries: int) -> DemandMemory:
+        """All that foresight rests on."""
+        return {
+            "wanted": self._wanted.ages(now, most_entries),
+            "took": [(now - began, count) for began, count in self._took],
+            "before": self._before,
+            "lately": self._lately,
+            "age_s": None if self._since == float("-inf") else now - self._since,
+        }
 
-    def restore(self, ages: Ages, now: float, elapsed_s: float) -> None:
+    def restore(self, told: DemandMemory, now: float, elapsed_s: float) -> None:
         """Take up what another told `elapsed_s` seconds ago; this one must be fresh."""
-        self._wanted.restore(ages, now, elapsed_s)
+        self._wanted.restore(told["wanted"], now, elapsed_s)
+        self._took.extend((now - elapsed_s - age_s, count) for age_s, count in told["took"])
+        if told["age_s"] is not None:
+            self._since = now - elapsed_s - told["age_s"]
+            self._before, self._lately = told["before"], told["lately"]
 
     def _turn(self, now: float) -> None:
         """Begin a new stretch of memory once the present one is as long as the window."""

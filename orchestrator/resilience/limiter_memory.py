@@ -11,7 +11,7 @@ from typing import Final, NotRequired, TypedDict
 from .learned_limit import LearnedLimit
 from .limiter import RateLimiter
 from .quota import Quota, Reach, ToldAllowance
-from .shared_window import SharedWindow
+from .shared_window import SharedMemory, SharedWindow
 from .window import Ages, ConnectionWindows
 
 __all__ = ["LimiterMemory", "limiter_memory", "restore_limiter"]
@@ -33,17 +33,14 @@ class LearnedMemory(TypedDict):
 class WindowMemory(TypedDict):
     """One client-wide window, or one quota's windows of connections.
 
-    `all`, `backfill` and `wanted` are a shared window's calls by age: all of them, backfill's own,
-    and those that people wanted to make; `connections` are those of each connection.
+    `shared` is a client-wide window's; `connections` are the calls of each connection by age.
     `complete` is False where not all connections could be told.
     """
 
     endpoint: str | None
     window_s: float
     learned: LearnedMemory | None
-    all: NotRequired[Ages]
-    backfill: NotRequired[Ages]
-    wanted: NotRequired[Ages]
+    shared: NotRequired[SharedMemory]
     connections: NotRequired[dict[str, Ages]]
     complete: NotRequired[bool]
 
@@ -149,14 +146,11 @@ def _told_of(quota: Quota, memories: Sequence[WindowMemory]) -> WindowMemory | N
 
 
 def _shared_memory(window: SharedWindow, now: float) -> WindowMemory:
-    told = window.memory(now, _ENTRIES)
     return {
         "endpoint": window.quota.endpoint,
         "window_s": window.quota.window_s,
         "learned": _learned_memory(window.learned, now),
-        "all": told["all"],
-        "backfill": told["backfill"],
-        "wanted": told["wanted"],
+        "shared": window.memory(now, _ENTRIES),
     }
 
 
@@ -179,12 +173,7 @@ def _restore_shared(
 ) -> None:
     if told is not None:
         window.learned = _learned(told["learned"], now, elapsed_s)
-        calls = {
-            "all": told.get("all", []),
-            "backfill": told.get("backfill", []),
-            "wanted": told.get("wanted", []),
-        }
-        window.restore(calls, now, elapsed_s)
+        window.restore(told["shared"], now, elapsed_s)
     most = window.limit(now) or 0
     window.assume(most if told is None or sent_since is None else min(most, sent_since), now)
 

@@ -1,20 +1,28 @@
 """A client-wide limit that all lanes share: interactive calls use all of it, backfill what they leave."""
 
 import math
-from typing import Final
+from typing import Final, TypedDict
 
 from orchestrator.domain import Lane
 
-from .demand import Demand
+from .demand import Demand, DemandMemory
 from .learned_limit import LearnedLimit
 from .quota import Quota
 from .window import Ages, SlidingWindow
 
-__all__ = ["SharedWindow"]
+__all__ = ["SharedMemory", "SharedWindow"]
 
 _HEADROOM_RATIO: Final = 0.05
 _SMALLEST_SHARED: Final = 10
 _PACES: Final = 8
+
+
+class SharedMemory(TypedDict):
+    """All calls of a window by age, backfill's own, and what people wanted and took."""
+
+    all: Ages
+    backfill: Ages
+    demand: DemandMemory
 
 
 class SharedWindow:
@@ -95,19 +103,19 @@ class SharedWindow:
         used = self.used(now)
         self.learned = LearnedLimit.after(self.learned, used=used, published=published, now=now)
 
-    def memory(self, now: float, most_entries: int) -> dict[str, Ages]:
-        """What is in the window: all calls, backfill's own, and what people wanted."""
+    def memory(self, now: float, most_entries: int) -> SharedMemory:
+        """What is in the window, and what is foreseen for it."""
         return {
             "all": self._all.ages(now, most_entries),
             "backfill": self._backfill.ages(now, most_entries),
-            "wanted": self._demand.ages(now, most_entries),
+            "demand": self._demand.memory(now, most_entries),
         }
 
-    def restore(self, told: dict[str, Ages], now: float, elapsed_s: float) -> None:
+    def restore(self, told: SharedMemory, now: float, elapsed_s: float) -> None:
         """Take up what another told `elapsed_s` seconds ago; this one must be fresh."""
-        self._all.restore(told.get("all", ()), now, elapsed_s)
-        self._backfill.restore(told.get("backfill", ()), now, elapsed_s)
-        self._demand.restore(told.get("wanted", []), now, elapsed_s)
+        self._all.restore(told["all"], now, elapsed_s)
+        self._backfill.restore(told["backfill"], now, elapsed_s)
+        self._demand.restore(told["demand"], now, elapsed_s)
 
     def assume(self, count: int, now: float) -> None:
         """Count so many calls as made just now, whosever they were."""

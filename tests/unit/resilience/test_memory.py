@@ -117,10 +117,11 @@ def test_backfill_is_told_apart_from_people() -> None:
     bulk = VendorCall("e", lane=Lane.BACKFILL)
     assert 12 == taken(RateLimiter(QUOTAS), 0.0, bulk)
 
-    fresh = reborn(limiter, 0.0, 1.0)
+    soon, later = reborn(limiter, 0.0, 1.0), reborn(limiter, 0.0, 61.3)
 
-    assert 5 == taken(fresh, 0.0, bulk)
-    assert 35 == taken(fresh, 0.0)
+    assert [0, 5] == [taken(soon, 0.0, bulk), taken(later, 0.0, bulk)]
+    assert [40, 95] == [taken(soon, 0.0), taken(later, 0.0)]
+    assert [0, 5] == [taken(limiter, 1.0, bulk), taken(limiter, 61.3, bulk)]
 
 
 def test_neighbours_are_told_together_and_count_from_the_youngest() -> None:
@@ -132,7 +133,7 @@ def test_neighbours_are_told_together_and_count_from_the_youngest() -> None:
 
     fresh = reborn(limiter, 64.0, 0.0, quotas=(Quota(CLIENT, 6400, 64.0),))
 
-    assert 64 == len(memory["client"][0]["all"])
+    assert 64 == len(memory["client"][0]["shared"]["all"])
     assert 0 == taken(fresh, 2.26)
     assert 100 == taken(fresh, 2.28)
 

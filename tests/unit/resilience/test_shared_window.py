@@ -188,14 +188,15 @@ def test_a_restored_window_goes_on_where_the_other_was() -> None:
 
 
 def test_a_restored_window_remembers_what_people_wanted() -> None:
-    """Backfill of the next process leaves it to them."""
-    shared = window()
-    taken(shared, PEOPLE, 0.0, most=40)
-    fresh = window()
+    """Backfill of the next process leaves it to them, for as long as that of this one would."""
+    for down_s in (0.0, 25.0, 60.0, 110.0):
+        shared = window()
+        taken(shared, PEOPLE, 0.0, most=40)
+        fresh = window()
 
-    fresh.restore(shared.memory(0.0, 64), 0.0, 0.0)
+        fresh.restore(shared.memory(0.0, 64), down_s, down_s)
 
-    assert 57 == bulk(fresh, 0.0)
+        assert bulk(shared, down_s) == bulk(fresh, down_s)
 
 
 def test_assumed_calls_take_room_from_everybody() -> None:
