@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import Final
 
 import structlog
 
@@ -23,6 +24,9 @@ from orchestrator.vault import Mismatch, Replay, Running, VaultCipher, answer_ow
 __all__ = ["IdempotentRequests"]
 
 _log = structlog.get_logger("service")
+
+_BEYOND_DEADLINE_S: Final = 5.0
+"""How long after its deadline a request is still taken as running."""
 
 _RUNNING = OperationError(
     ErrorType.CONFLICT,
@@ -94,7 +98,12 @@ class IdempotentRequests:
 
     async def _once(self, request: OperationRequest, key_text: str) -> OperationResult:
         key = (request.caller_id, request.operation, key_text)
-        start = await self._vault.begin_idempotent(*key, request.body_mac, self._clock.unix_s())
+        start = await self._vault.begin_idempotent(
+            *key,
+            request.body_mac,
+            self._clock.unix_s(),
+            request.deadline_ms / 1000 + _BEYOND_DEADLINE_S,
+        )
         if isinstance(start, Mismatch):
             return _refused(request, _MISMATCH)
         if isinstance(start, Running):

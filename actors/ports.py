@@ -215,9 +215,15 @@ class VaultPort(Protocol):
         ...
 
     async def begin_idempotent(
-        self, caller_id: str, operation: Operation, key: str, body_mac: str, now: float
+        self,
+        caller_id: str,
+        operation: Operation,
+        key: str,
+        body_mac: str,
+        now: float,
+        longest_run_s: float,
     ) -> IdempotencyStart:
-        """Take an idempotency key."""
+        """Take an idempotency key; one that runs for longer than that has lost its process."""
         ...
 
     async def finish_idempotent(

@@ -257,12 +257,20 @@ class RemoteVault(_Remote):
         return bool(await self._call("erase", connection_id))
 
     async def begin_idempotent(
-        self, caller_id: str, operation: Operation, key: str, body_mac: str, now: float
+        self,
+        caller_id: str,
+        operation: Operation,
+        key: str,
+        body_mac: str,
+        now: float,
+        longest_run_s: float,
     ) -> IdempotencyStart:
         """See `VaultPort`."""
         return cast(
             IdempotencyStart,
-            await self._call("begin_idempotent", caller_id, operation, key, body_mac, now),
+            await self._call(
+                "begin_idempotent", caller_id, operation, key, body_mac, now, longest_run_s
+            ),
         )
 
     async def finish_idempotent(

@@ -193,11 +193,19 @@ class VaultDesk:
         return await self._run(lambda store: store.connections.erase(connection_id))
 
     async def begin_idempotent(
-        self, caller_id: str, operation: Operation, key: str, body_mac: str, now: float
+        self,
+        caller_id: str,
+        operation: Operation,
+        key: str,
+        body_mac: str,
+        now: float,
+        longest_run_s: float,
     ) -> IdempotencyStart:
         """See `VaultPort`."""
         return await self._run(
-            lambda store: store.idempotency.begin(caller_id, operation, key, body_mac, now)
+            lambda store: store.idempotency.begin(
+                caller_id, operation, key, body_mac, now, longest_run_s=longest_run_s
+            )
         )
 
     async def finish_idempotent(

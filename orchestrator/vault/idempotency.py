@@ -45,12 +45,30 @@ class IdempotencyLedger:
         self._database = database
 
     def begin(
-        self, caller_id: str, operation: Operation, key: str, body_mac: str, now: float
+        self,
+        caller_id: str,
+        operation: Operation,
+        key: str,
+        body_mac: str,
+        now: float,
+        *,
+        longest_run_s: float = _LONGEST_RUN_S,
     ) -> IdempotencyStart:
-        """Take a key, or tell what became of it."""
+        """Take a key, or tell what became of it.
+
+        A request like this one that runs for more than `longest_run_s` has lost its process, and
+        its key is taken over.
+        """
+        is_lost = and_(
+            idempotency.c.answer.is_(None),
+            idempotency.c.body_mac == body_mac,
+            idempotency.c.created_at <= now - longest_run_s,
+        )
         with self._database.writing() as transaction:
             transaction.execute(
-                delete(idempotency).where(_is(caller_id, operation, key), _is_over(now))
+                delete(idempotency).where(
+                    _is(caller_id, operation, key), or_(_is_over(now), is_lost)
+                )
             )
             taken = insert_if_absent(
                 transaction,

@@ -20,9 +20,10 @@ def begin(
     key: str = "key",
     mac: str = "mac",
     now: float = NOW,
+    longest_run_s: float = 900.0,
 ) -> IdempotencyStart:
     """Take a key."""
-    return store.idempotency.begin(caller, operation, key, mac, now)
+    return store.idempotency.begin(caller, operation, key, mac, now, longest_run_s=longest_run_s)
 
 
 def test_a_key_runs_once_and_then_replays(store: VaultStore) -> None:
@@ -89,6 +90,18 @@ def test_a_key_whose_request_was_lost_is_free_in_the_end(store: VaultStore) -> N
 
     assert begin(store, mac="other", now=NOW + 899) == Mismatch()
     assert begin(store, mac="other", now=NOW + 900) == Fresh()
+
+
+def test_a_key_is_taken_over_once_its_request_cannot_run_any_more(store: VaultStore) -> None:
+    """By the same request, and no other; an answer that came is no longer up for that."""
+    begin(store)
+
+    assert begin(store, now=NOW + 34.9, longest_run_s=35.0) == Running()
+    assert begin(store, now=NOW + 35.0, longest_run_s=35.0, mac="other") == Mismatch()
+    assert begin(store, now=NOW + 35.0, longest_run_s=35.0) == Fresh()
+    assert begin(store, now=NOW + 69.9, longest_run_s=35.0) == Running()
+    store.idempotency.finish("caller", EXCHANGE, "key", b"answer", NOW + 36)
+    assert begin(store, now=NOW + 90.0, longest_run_s=35.0) == Replay(b"answer")
 
 
 def test_a_crash_lets_unfinished_keys_go_and_keeps_answers(
