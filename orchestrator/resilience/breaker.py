@@ -10,6 +10,7 @@ It owns no clock, no lock, no randomness: `now` is seconds of any clock that its
 owns it. After M. Nygard, *Release It!*, with gobreaker's generations and Polly's isolated state.
 """
 
+import math
 from collections.abc import Iterator
 from typing import Final
 
@@ -65,7 +66,7 @@ class CircuitBreaker:
         self._leases = Leases(self.options.permit_lease_s, ids)
         self._probes: set[int] = set()
         self._panics: set[int] = set()
-        self._now = float("-inf")
+        self._now = -math.inf
         self._generation = 0
         self._phase = Phase(interval_s=self.options.timeout_s)
 
