@@ -49,15 +49,7 @@ class CircuitBreaker:
 
     """
 
-    __slots__ = (
-        "_generation",
-        "_leases",
-        "_now",
-        "_panics",
-        "_phase",
-        "_probes",
-        "options",
-    )
+    __slots__ = ("_generation", "_leases", "_now", "_panics", "_phase", "_probes", "options")
 
     def __init__(
         self, options: BreakerOptions | None = None, *, ids: Iterator[int] | None = None
