@@ -35,13 +35,11 @@ from orchestrator.providers.attempt_trace import AttemptTrace, current_attempt
 from orchestrator.resilience import (
     CALL_BUDGET,
     QUEUE_FULL,
-    AdmitRequest,
     GuardRejection,
     HealthSnapshot,
     Leave,
     ProviderGuard,
     ToldAllowance,
-    VendorCall,
 )
 from orchestrator.routing import Rejected
 from orchestrator.spool import SpoolWriter
@@ -103,7 +101,7 @@ class AttemptMaker:
 
     async def make(self, order: AttemptOrder) -> AttemptReply:
         """Make one attempt. Every failure is in the reply; nothing is raised but for our own bugs."""
-        objection = self._guard.check(_request(order), self._clock.now_s(), wait_s=order.wait_s)
+        objection = self._guard.check(order.request(), self._clock.now_s(), wait_s=order.wait_s)
         if objection is not None:
             return self._rejected(objection)
         attempt = self._attempt_of(order)
@@ -236,7 +234,7 @@ class AttemptMaker:
 
     async def _begin(self, endpoint: str, attempt: AttemptUnderWay, asked_s: float) -> None:
         order = attempt.order
-        answer = await self._room.admit(_request(order, endpoint), order.wait_s)
+        answer = await self._room.admit(order.request(endpoint), order.wait_s)
         if isinstance(answer, GuardRejection):
             raise _NotAdmitted(answer)
         now = self._clock.now_s()
@@ -255,9 +253,7 @@ class AttemptMaker:
         )
 
     def _told(self, endpoint: str, told: ToldAllowance, attempt: AttemptUnderWay) -> None:
-        order = attempt.order
-        call = VendorCall(endpoint, _whose(order), order.institution_id, order.lane)
-        self._guard.told(call, told, self._clock.now_s())
+        self._guard.told(attempt.order.request(endpoint).call, told, self._clock.now_s())
 
     def _origin(self, attempt: AttemptUnderWay) -> Origin:
         permit = attempt.permit
@@ -300,26 +296,3 @@ class AttemptMaker:
             queue_full=rejection.code == QUEUE_FULL,
         )
         return AttemptReply(rejected, 0.0, 0.0, self.snapshot())
-
-
-def _request(order: AttemptOrder, endpoint: str | None = None) -> AdmitRequest:
-    return AdmitRequest(
-        operation=order.operation,
-        institution_id=order.institution_id,
-        connection_id=_whose(order),
-        endpoint=endpoint,
-        lane=order.lane,
-        space=order.space_hash,
-        panic=order.panic,
-        extra=order.extra,
-    )
-
-
-def _whose(order: AttemptOrder) -> str | None:
-    """Whose calls these are, for limits that hold for each connection.
-
-    An exchange's are those of the connection that it makes, known by its link session until then.
-    """
-    if order.connection_id is None and isinstance(order.call, ExchangeCall):
-        return order.call.link_session_id
-    return order.connection_id

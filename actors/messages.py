@@ -12,7 +12,7 @@ from orchestrator.domain import (
     OperationData,
     OperationError,
 )
-from orchestrator.resilience import HealthSnapshot
+from orchestrator.resilience import AdmitRequest, HealthSnapshot
 from orchestrator.routing import Rejected
 
 __all__ = [
@@ -118,6 +118,29 @@ class AttemptOrder:
     score: float | None
     policy: str
     model_version: str | None
+
+    @property
+    def whose(self) -> str | None:
+        """Whose calls these are, for limits that hold for each connection.
+
+        An exchange's are those of the connection that it makes, known by its link session till then.
+        """
+        if self.connection_id is None and isinstance(self.call, ExchangeCall):
+            return self.call.link_session_id
+        return self.connection_id
+
+    def request(self, endpoint: str | None = None) -> AdmitRequest:
+        """What the provider's guard is asked; `endpoint` is that of the first call, once known."""
+        return AdmitRequest(
+            operation=self.operation,
+            institution_id=self.institution_id,
+            connection_id=self.whose,
+            endpoint=endpoint,
+            lane=self.lane,
+            space=self.space_hash,
+            panic=self.panic,
+            extra=self.extra,
+        )
 
     @property
     def longest_s(self) -> float:
