@@ -18,6 +18,7 @@ from actors.messages import (
     ExchangeCall,
     LinkCall,
     NotAttempted,
+    rejected_by,
 )
 from actors.ports import ActorLost
 from actors.provider_calls import ProviderCalls
@@ -33,15 +34,12 @@ from orchestrator.domain import (
 )
 from orchestrator.providers.attempt_trace import AttemptTrace, current_attempt
 from orchestrator.resilience import (
-    CALL_BUDGET,
-    QUEUE_FULL,
     GuardRejection,
     HealthSnapshot,
     Leave,
     ProviderGuard,
     ToldAllowance,
 )
-from orchestrator.routing import Rejected
 from orchestrator.spool import SpoolWriter
 
 __all__ = ["AttemptMaker"]
@@ -109,6 +107,7 @@ class AttemptMaker:
         try:
             return await self._attempt(attempt)
         finally:
+            attempt.over = True
             del self._under_way[order.attempt_id]
 
     def abandon(self, attempt_id: str) -> None:
@@ -221,13 +220,17 @@ class AttemptMaker:
     async def _pace(self, endpoint: str, attempt: AttemptUnderWay) -> float:
         """Wait for leave for a call; answers the seconds waited."""
         asked_s = self._clock.now_s()
-        if attempt.permit is None:
-            async with attempt.first_call:
-                if attempt.permit is None:
-                    await self._begin(endpoint, attempt, asked_s)
-                    return self._clock.now_s() - asked_s
-        wait_s = attempt.time_left_s(self._clock.now_s())
-        answer = await self._room.proceed(attempt.permit, endpoint, max(0.0, wait_s))
+        async with attempt.first_call:
+            if not (attempt.begun or attempt.over):
+                await self._begin(endpoint, attempt, asked_s)
+                return self._clock.now_s() - asked_s
+        permit = attempt.permit
+        if permit is None or attempt.over:
+            raise ProviderFailure(CUT)
+        wait_s = max(0.0, attempt.time_left_s(self._clock.now_s()))
+        answer = await self._room.proceed(permit, endpoint, wait_s)
+        if attempt.over:
+            raise ProviderFailure(CUT)
         if not isinstance(answer, Leave):
             raise ProviderFailure(local_limit(answer.retry_after_s))
         return self._clock.now_s() - asked_s
@@ -239,6 +242,10 @@ class AttemptMaker:
             raise _NotAdmitted(answer)
         now = self._clock.now_s()
         waited_s = now - asked_s
+        if attempt.over:
+            self._guard.record(answer, CUT, now)
+            self._room.serve()
+            raise ProviderFailure(CUT)
         attempt.begin(answer, waited_s, now)
         # The row that stands for the attempt if this process does not live to write another.
         # Written before the first byte leaves; so one that tells of it may never have left.
@@ -288,11 +295,4 @@ class AttemptMaker:
         self._room.serve()
 
     def _rejected(self, rejection: GuardRejection) -> AttemptReply:
-        rejected = Rejected(
-            rejection.reason,
-            rejection.retry_after_s,
-            rejection.by_failures,
-            over_budget=rejection.code == CALL_BUDGET,
-            queue_full=rejection.code == QUEUE_FULL,
-        )
-        return AttemptReply(rejected, 0.0, 0.0, self.snapshot())
+        return AttemptReply(rejected_by(rejection), 0.0, 0.0, self.snapshot())

@@ -12,7 +12,13 @@ from orchestrator.domain import (
     OperationData,
     OperationError,
 )
-from orchestrator.resilience import AdmitRequest, HealthSnapshot
+from orchestrator.resilience import (
+    CALL_BUDGET,
+    QUEUE_FULL,
+    AdmitRequest,
+    GuardRejection,
+    HealthSnapshot,
+)
 from orchestrator.routing import Rejected
 
 __all__ = [
@@ -24,6 +30,7 @@ __all__ = [
     "LinkCall",
     "NotAttempted",
     "TransactionsCall",
+    "rejected_by",
 ]
 
 
@@ -169,3 +176,14 @@ class AttemptReply:
     def error_scope(self) -> ErrorScope | None:
         """Scope of the failure, None for a success."""
         return self.outcome.scope if isinstance(self.outcome, Failure) else None
+
+
+def rejected_by(rejection: GuardRejection) -> Rejected:
+    """What a failover plan is told of a guard's refusal."""
+    return Rejected(
+        rejection.reason,
+        rejection.retry_after_s,
+        rejection.by_failures,
+        over_budget=rejection.code == CALL_BUDGET,
+        queue_full=rejection.code == QUEUE_FULL,
+    )
