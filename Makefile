@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.made-from-lock
 
 .DEFAULT_GOAL := help
-.PHONY: help env serve demo test vendor-clients check coverage format lock clean
+.PHONY: help env serve demo test vendor-clients check coverage format lock clean mutation
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -48,6 +48,9 @@ format: $(STAMP) ## format and mend what can be mended
 lock: ## renew requirements.lock from pyproject.toml (needs uv)
 	@uv pip compile pyproject.toml --extra notebooks --group dev --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.lock
+
+mutation: $(STAMP) ## ask of the tests of the pure core whether they would notice (takes an hour or two)
+	@$(BIN)/python scripts/mutation
 
 clean: ## remove what was made, but not the data folder
 	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

@@ -18,6 +18,7 @@ from actors.messages import (
     ExchangeCall,
     LinkCall,
     NotAttempted,
+    rejected_by,
 )
 from actors.ports import ActorLost
 from actors.provider_calls import ProviderCalls
@@ -34,17 +35,12 @@ from orchestrator.domain import (
 )
 from orchestrator.providers.attempt_trace import AttemptTrace, current_attempt
 from orchestrator.resilience import (
-    CALL_BUDGET,
-    QUEUE_FULL,
-    AdmitRequest,
     GuardRejection,
     HealthSnapshot,
     Leave,
     ProviderGuard,
     ToldAllowance,
-    VendorCall,
 )
-from orchestrator.routing import Rejected
 from orchestrator.spool import SpoolWriter
 
 __all__ = ["AttemptMaker"]
@@ -107,7 +103,7 @@ class AttemptMaker:
 
     async def make(self, order: AttemptOrder) -> AttemptReply:
         """Make one attempt. Every failure is in the reply; nothing is raised but for our own bugs."""
-        objection = self._guard.check(_request(order), self._clock.now_s(), wait_s=order.wait_s)
+        objection = self._guard.check(order.request(), self._clock.now_s(), wait_s=order.wait_s)
         if objection is not None:
             return self._rejected(objection)
         attempt = self._attempt_of(order)
@@ -115,6 +111,7 @@ class AttemptMaker:
         try:
             return await self._attempt(attempt)
         finally:
+            attempt.over = True
             del self._under_way[order.attempt_id]
 
     def abandon(self, attempt_id: str) -> None:
@@ -227,13 +224,17 @@ class AttemptMaker:
     async def _pace(self, endpoint: str, attempt: AttemptUnderWay) -> float:
         """Wait for leave for a call; answers the seconds waited."""
         asked_s = self._clock.now_s()
-        if attempt.permit is None:
-            async with attempt.first_call:
-                if attempt.permit is None:
-                    await self._begin(endpoint, attempt, asked_s)
-                    return self._clock.now_s() - asked_s
-        wait_s = attempt.time_left_s(self._clock.now_s())
-        answer = await self._room.proceed(attempt.permit, endpoint, max(0.0, wait_s))
+        async with attempt.first_call:
+            if not (attempt.begun or attempt.over):
+                await self._begin(endpoint, attempt, asked_s)
+                return self._clock.now_s() - asked_s
+        permit = attempt.permit
+        if permit is None or attempt.over:
+            raise ProviderFailure(CUT)
+        wait_s = max(0.0, attempt.time_left_s(self._clock.now_s()))
+        answer = await self._room.proceed(permit, endpoint, wait_s)
+        if attempt.over:
+            raise ProviderFailure(CUT)
         if not isinstance(answer, Leave):
             raise ProviderFailure(local_limit(answer.retry_after_s))
         self._memory.count_call()
@@ -241,12 +242,16 @@ class AttemptMaker:
 
     async def _begin(self, endpoint: str, attempt: AttemptUnderWay, asked_s: float) -> None:
         order = attempt.order
-        answer = await self._room.admit(_request(order, endpoint), order.wait_s)
+        answer = await self._room.admit(order.request(endpoint), order.wait_s)
         if isinstance(answer, GuardRejection):
             raise _NotAdmitted(answer)
         self._memory.count_call()
         now = self._clock.now_s()
         waited_s = now - asked_s
+        if attempt.over:
+            self._guard.record(answer, CUT, now)
+            self._room.serve()
+            raise ProviderFailure(CUT)
         attempt.begin(answer, waited_s, now)
         # The row that stands for the attempt if this process does not live to write another.
         # Written before the first byte leaves; so one that tells of it may never have left.
@@ -261,9 +266,7 @@ class AttemptMaker:
         )
 
     def _told(self, endpoint: str, told: ToldAllowance, attempt: AttemptUnderWay) -> None:
-        order = attempt.order
-        call = VendorCall(endpoint, _whose(order), order.institution_id, order.lane)
-        self._guard.told(call, told, self._clock.now_s())
+        self._guard.told(attempt.order.request(endpoint).call, told, self._clock.now_s())
 
     def _origin(self, attempt: AttemptUnderWay) -> Origin:
         permit = attempt.permit
@@ -298,34 +301,4 @@ class AttemptMaker:
         self._room.serve()
 
     def _rejected(self, rejection: GuardRejection) -> AttemptReply:
-        rejected = Rejected(
-            rejection.reason,
-            rejection.retry_after_s,
-            rejection.by_failures,
-            over_budget=rejection.code == CALL_BUDGET,
-            queue_full=rejection.code == QUEUE_FULL,
-        )
-        return AttemptReply(rejected, 0.0, 0.0, self.snapshot())
-
-
-def _request(order: AttemptOrder, endpoint: str | None = None) -> AdmitRequest:
-    return AdmitRequest(
-        operation=order.operation,
-        institution_id=order.institution_id,
-        connection_id=_whose(order),
-        endpoint=endpoint,
-        lane=order.lane,
-        space=order.space_hash,
-        panic=order.panic,
-        extra=order.extra,
-    )
-
-
-def _whose(order: AttemptOrder) -> str | None:
-    """Whose calls these are, for limits that hold for each connection.
-
-    An exchange's are those of the connection that it makes, known by its link session until then.
-    """
-    if order.connection_id is None and isinstance(order.call, ExchangeCall):
-        return order.call.link_session_id
-    return order.connection_id
+        return AttemptReply(rejected_by(rejection), 0.0, 0.0, self.snapshot())

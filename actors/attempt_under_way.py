@@ -29,7 +29,8 @@ class AttemptUnderWay:
 
     `permit` is None until its first call has leave. `first_call` is held while that is asked for, so
     that of two calls made at once one begins the attempt and the other is a later one. `outrun` is
-    set when another attempt of the request has answered first.
+    set when another attempt of the request has answered first; `over`, when it has ended: a call
+    that was made beside others and comes to its turn after that is not sent.
     """
 
     order: AttemptOrder
@@ -40,8 +41,14 @@ class AttemptUnderWay:
     permit: GuardPermit | None = None
     waited_s: float = 0.0
     outrun: bool = False
+    over: bool = False
     first_call: asyncio.Lock = field(default_factory=asyncio.Lock)
     limit: asyncio.Timeout | None = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether its first call had leave."""
+        return self.permit is not None
 
     @property
     def ends_s(self) -> float:

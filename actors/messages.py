@@ -12,7 +12,13 @@ from orchestrator.domain import (
     OperationData,
     OperationError,
 )
-from orchestrator.resilience import HealthSnapshot
+from orchestrator.resilience import (
+    CALL_BUDGET,
+    QUEUE_FULL,
+    AdmitRequest,
+    GuardRejection,
+    HealthSnapshot,
+)
 from orchestrator.routing import Rejected
 
 __all__ = [
@@ -24,6 +30,7 @@ __all__ = [
     "LinkCall",
     "NotAttempted",
     "TransactionsCall",
+    "rejected_by",
 ]
 
 
@@ -120,6 +127,29 @@ class AttemptOrder:
     model_version: str | None
 
     @property
+    def whose(self) -> str | None:
+        """Whose calls these are, for limits that hold for each connection.
+
+        An exchange's are those of the connection that it makes, known by its link session till then.
+        """
+        if self.connection_id is None and isinstance(self.call, ExchangeCall):
+            return self.call.link_session_id
+        return self.connection_id
+
+    def request(self, endpoint: str | None = None) -> AdmitRequest:
+        """What the provider's guard is asked; `endpoint` is that of the first call, once known."""
+        return AdmitRequest(
+            operation=self.operation,
+            institution_id=self.institution_id,
+            connection_id=self.whose,
+            endpoint=endpoint,
+            lane=self.lane,
+            space=self.space_hash,
+            panic=self.panic,
+            extra=self.extra,
+        )
+
+    @property
     def longest_s(self) -> float:
         """The longest that it can take, its wait included."""
         return min(self.timeout_s + self.wait_s, self.time_left_s)
@@ -146,3 +176,14 @@ class AttemptReply:
     def error_scope(self) -> ErrorScope | None:
         """Scope of the failure, None for a success."""
         return self.outcome.scope if isinstance(self.outcome, Failure) else None
+
+
+def rejected_by(rejection: GuardRejection) -> Rejected:
+    """What a failover plan is told of a guard's refusal."""
+    return Rejected(
+        rejection.reason,
+        rejection.retry_after_s,
+        rejection.by_failures,
+        over_budget=rejection.code == CALL_BUDGET,
+        queue_full=rejection.code == QUEUE_FULL,
+    )

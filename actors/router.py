@@ -17,17 +17,14 @@ from actors.attempt_failures import PART_LOST, STORE_FAILED
 from actors.deciding import Decided, decide
 from actors.exchange_start import in_doubt_error
 from actors.health_board import HealthBoard
+from actors.lessons import Lessons
 from actors.messages import AttemptOrder, AttemptReply, NotAttempted
 from actors.ports import ActorLost, ProviderPort, VaultPort
 from actors.request_story import RequestStory
 from actors.targets import Target, Targets
-from models import AttemptOutcome, SelectionPolicy
+from models import SelectionPolicy
 from orchestrator.domain import (
-    SUCCESS,
     Clock,
-    ConnectionStatus,
-    ErrorClass,
-    ErrorScope,
     ErrorType,
     Failure,
     OperationError,
@@ -106,7 +103,7 @@ class RouterDesk:
         self._providers = ProviderAsk(providers, board, vault, spool, clock)
         self._board = board
         self._policy = policy
-        self._vault = vault
+        self._lessons = Lessons(policy, vault, clock)
         self._spool = spool
         self._clock = clock
         self._rng = rng
@@ -228,13 +225,11 @@ class RouterDesk:
             return Succeeded
         story.add(order, provider, reply)
         story.in_doubt = story.in_doubt or reply.in_doubt
-        self._learn(order, provider, reply)
-        if isinstance(outcome, Failure):
-            await self._note_connection(order, reply, target)
-            return outcome
-        story.answered(provider, outcome)
-        await self._note_connection(order, reply, target)
-        return Succeeded
+        self._lessons.learn(order, provider, reply)
+        if not isinstance(outcome, Failure):
+            story.answered(provider, outcome)
+        await self._lessons.note_connection(order, reply, needed_user=target.needs_user)
+        return outcome if isinstance(outcome, Failure) else Succeeded
 
     def _give_up(
         self, under_way: dict[asyncio.Task[AttemptReply], _Asked], story: RequestStory
@@ -282,44 +277,3 @@ class RouterDesk:
             policy=decided.summary.policy,
             model_version=decided.summary.model_version,
         )
-
-    def _learn(self, order: AttemptOrder, provider: str, reply: AttemptReply) -> None:
-        failure = reply.outcome if isinstance(reply.outcome, Failure) else None
-        self._policy.observe(
-            AttemptOutcome(
-                provider=provider,
-                operation=order.operation.value,
-                region=order.region,
-                institution_id=order.institution_id,
-                at=self._clock.unix_s(),
-                latency_s=reply.latency_ms / 1000,
-                outcome=SUCCESS if failure is None else failure.error_class.value,
-                attempt_number=order.attempt_number,
-                scope=None if failure is None else failure.scope.value,
-            )
-        )
-
-    async def _note_connection(
-        self, order: AttemptOrder, reply: AttemptReply, target: Target
-    ) -> None:
-        connection_id = order.connection_id
-        if connection_id is None or not order.operation.reads_data:
-            return
-        status = _status_shown(reply.outcome, noted=connection_id in target.needs_user)
-        if status is None:
-            return
-        try:
-            await self._vault.set_status(connection_id, status)
-        except (ActorLost, StoreError) as error:
-            # The next attempt shows it again; what this one has read is not lost for it.
-            _log.warning("connection_status_unnoted", error=type(error).__name__)
-
-
-def _status_shown(outcome: object, *, noted: bool) -> ConnectionStatus | None:
-    """The status that an attempt shows its connection to have; None where that is known."""
-    if isinstance(outcome, Failure):
-        refused = outcome.error_class is ErrorClass.AUTH
-        if refused and outcome.scope is ErrorScope.CONNECTION and not noted:
-            return ConnectionStatus.NEEDS_USER
-        return None
-    return ConnectionStatus.ACTIVE if noted and not getattr(outcome, "stale", False) else None

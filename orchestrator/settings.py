@@ -68,7 +68,7 @@ class RequestsSection(_Section):
     max_in_flight: Annotated[int, Field(ge=1, le=10_000)]
     max_in_flight_per_institution: Annotated[int, Field(ge=1, le=10_000)] | None = None
     max_in_flight_backfill: Annotated[int, Field(ge=1, le=10_000)] | None = None
-    max_waiting: Annotated[int, Field(ge=1, le=100_000)]
+    max_waiting: Annotated[int, Field(ge=1, le=1500)]  # an actor takes 4096 calls at once
     hedge: bool
     hedge_after: Annotated[str, StringConstraints(pattern=r"^p(5[0-9]|[6-9][0-9])$")]
     retry_base_ms: Annotated[int, Field(ge=1, le=60_000)]

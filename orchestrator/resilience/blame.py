@@ -11,6 +11,7 @@ The table, first match wins:
     scope provider                 provider
 """
 
+import math
 from collections import OrderedDict
 from enum import StrEnum
 from typing import Final
@@ -70,7 +71,7 @@ class NetworkEvidence:
     def __init__(self, age_s: float = 300.0, max_institutions: int = 10_000) -> None:
         self._age_s = age_s
         self._max = max_institutions
-        self._now = float("-inf")
+        self._now = -math.inf
         self._failed_at: OrderedDict[str, float] = OrderedDict()
 
     def __len__(self) -> int:

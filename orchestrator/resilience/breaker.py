@@ -10,6 +10,7 @@ It owns no clock, no lock, no randomness: `now` is seconds of any clock that its
 owns it. After M. Nygard, *Release It!*, with gobreaker's generations and Polly's isolated state.
 """
 
+import math
 from collections.abc import Iterator
 from typing import Final
 
@@ -48,15 +49,7 @@ class CircuitBreaker:
 
     """
 
-    __slots__ = (
-        "_generation",
-        "_leases",
-        "_now",
-        "_panics",
-        "_phase",
-        "_probes",
-        "options",
-    )
+    __slots__ = ("_generation", "_leases", "_now", "_panics", "_phase", "_probes", "options")
 
     def __init__(
         self, options: BreakerOptions | None = None, *, ids: Iterator[int] | None = None
@@ -65,7 +58,7 @@ class CircuitBreaker:
         self._leases = Leases(self.options.permit_lease_s, ids)
         self._probes: set[int] = set()
         self._panics: set[int] = set()
-        self._now = float("-inf")
+        self._now = -math.inf
         self._generation = 0
         self._phase = Phase(interval_s=self.options.timeout_s)
 

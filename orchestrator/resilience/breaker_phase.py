@@ -1,5 +1,6 @@
 """What a breaker is in, since when, and what it has counted there; as plain data and in words too."""
 
+import math
 from dataclasses import dataclass
 from typing import Self, TypedDict
 
@@ -38,7 +39,7 @@ class Phase:
     interval_s: float
     state: CircuitState = CircuitState.CLOSED
     cause: OpenCause | None = None
-    since: float = float("-inf")
+    since: float = -math.inf
     failures: int = 0
     successes: int = 0
     probe_after_s: float | None = None

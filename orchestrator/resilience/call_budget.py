@@ -5,6 +5,7 @@ that there is: in any minute, attempts ≤ 1.2 x requests + 3 (after the retry b
 of M. Brooker, "Fixing retries with token buckets and circuit breakers").
 """
 
+import math
 from collections import deque
 from typing import Final
 
@@ -37,7 +38,7 @@ class CallBudget:
         self._minute_s = minute_s
         self._balance = 0
         self._lowest: deque[tuple[float, int]] = deque()
-        self._now = float("-inf")
+        self._now = -math.inf
 
     def left(self, now: float) -> int:
         """Extra attempts that may be sent now, 0 to 3."""

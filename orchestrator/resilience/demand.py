@@ -1,5 +1,6 @@
 """How much of a window people will hold, foreseen from what they wanted and took lately."""
 
+import math
 from collections import deque
 from typing import Final, TypedDict
 
@@ -42,7 +43,7 @@ class Demand:
         self._window_s = window_s
         self._wanted = SlidingWindow(calls, window_s)
         self._took: deque[tuple[float, int]] = deque()
-        self._since = float("-inf")
+        self._since = -math.inf
         self._before = 0
         self._lately = 0
 

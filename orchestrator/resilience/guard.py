@@ -3,6 +3,7 @@
 Readiness comes before the call (tower's `poll_ready`): admit, then call, then record.
 """
 
+import math
 from dataclasses import replace
 
 from orchestrator.domain import Failure, Lane, Operation
@@ -76,7 +77,7 @@ class ProviderGuard:
         )
         self._lanes = Lanes() if lanes is None else lanes
         self._latencies = Latencies[Operation]() if latencies is None else latencies
-        self._now = float("-inf")
+        self._now = -math.inf
         self._subjects: dict[int, AdmitRequest | GuardPermit] = {}
         self._served: list[Served] = []
         self._moved: list[CircuitTransition] = []

@@ -5,6 +5,7 @@ fair between spaces by weight. Whoever can go at once never comes here.
 """
 
 import heapq
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -121,7 +122,7 @@ class Lanes:
     def due_at(self) -> float:
         """When `serve` is worth calling though nothing has been given back; infinity for never."""
         if not self._waiters:
-            return float("inf")
+            return math.inf
         return min(self._due_at, self._deadlines[0][0])
 
     def waiting(self, lane: Lane) -> int:

@@ -1,5 +1,6 @@
 """A vendor's limits, all at once: published, learned and told ones, and the pauses it asks for."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -89,7 +90,7 @@ class RateLimiter:
         self.book = LimitBook(quotas if enabled else (), max_connections, learns=enabled)
         self.pauses = Pauses(max_connections)
         self.allowances = Allowances()
-        self._now = float("-inf")
+        self._now = -math.inf
         self._throttled = RollingCounter()
 
     def try_acquire(self, call: VendorCall, now: float) -> Granted | Limited:

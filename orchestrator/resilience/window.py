@@ -1,5 +1,6 @@
 """Exact sliding windows: one, and one for each connection."""
 
+import math
 from collections import OrderedDict, deque
 from collections.abc import Iterable
 
@@ -102,7 +103,7 @@ class ConnectionWindows:
         self._maximum = maximum
         self._by_connection: OrderedDict[str, SlidingWindow] = OrderedDict()
         self._assumed = 0
-        self._assumed_at = float("-inf")
+        self._assumed_at = -math.inf
 
     def __len__(self) -> int:
         return len(self._by_connection)

@@ -13,6 +13,10 @@ UNTOLD_LIMIT_S: Final = 1.0
 # A guard may promise a place in a moment and refuse again: asking once more must not spin.
 _REFUSED_AGAIN_BASE_S: Final = 0.05
 _REFUSED_AGAIN_CAP_S: Final = 2.0
+_PATIENCE_S: Final = 0.5
+# A wait leaves this much for the attempt itself: granted later, it would be sent in vain.
+_USEFUL_S: Final = 1.0
+_USEFUL_RATIO: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,27 @@ class LimitedCandidates:
         """The one that has room first; None where none has in time."""
         best = min(self._limited, key=lambda limited: limited.ready_at, default=None)
         return None if best is None or best.ready_at > last_moment else best
+
+    def wait_s(
+        self, now: float, share_s: float, last_moment: float, ready_at: float | None
+    ) -> float:
+        """How long an attempt may wait at another candidate's, where none can be asked at once.
+
+        Until one of these has room, if it has in time; at least as long as is known to be needed,
+        and a moment; and never so long that too little is left for the attempt itself.
+
+        Args:
+            now: the time.
+            share_s: what the attempt may take in all.
+            last_moment: when it is too late to ask anybody.
+            ready_at: when the one that is asked has room, where that is known.
+
+        """
+        other = self.soonest(last_moment)
+        until = last_moment if other is None else other.ready_at
+        if ready_at is not None:
+            until = max(until, ready_at + _PATIENCE_S)
+        return max(0.0, min(until - now, share_s - min(_USEFUL_S, _USEFUL_RATIO * share_s)))
 
     def take(self, limited: Limited) -> None:
         """Take one out, to ask it."""

@@ -37,10 +37,6 @@ from .steps import (
 __all__ = ["FailoverPlan"]
 
 _SHORTEST_ATTEMPT_S: Final = 0.002
-_PATIENCE_S: Final = 0.5
-# A wait leaves this much for the attempt itself: granted later, it would be sent in vain.
-_USEFUL_S: Final = 1.0
-_USEFUL_RATIO: Final = 0.1
 
 
 class FailoverPlan:
@@ -165,14 +161,10 @@ class FailoverPlan:
         other = self._limited.soonest(self._last_moment)
         remains = bool(self._queue) or other is not None
         share_s = left_s / 2 if remains else left_s
-        wait_s = 0.0
-        if not (self._queue or panic or hedge):
-            # As long as nobody else could go sooner; where it is known how long, that and a moment.
-            until = self._last_moment if other is None else other.ready_at
-            if ready_at is not None:
-                until = max(until, ready_at + _PATIENCE_S)
-            useful_s = max(_SHORTEST_ATTEMPT_S, min(_USEFUL_S, _USEFUL_RATIO * share_s))
-            wait_s = max(0.0, min(until - now, share_s - useful_s))
+        may_wait = not (self._queue or panic or hedge)
+        wait_s = (
+            self._limited.wait_s(now, share_s, self._last_moment, ready_at) if may_wait else 0.0
+        )
         self._numbers += 1
         dispatch = Dispatch(
             candidate=candidate,

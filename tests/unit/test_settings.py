@@ -181,6 +181,13 @@ def test_a_catalogue_of_ones_own_lies_beside_the_file_that_names_it(
         ("[breaker]\ntimeout_ms = 2025-01-01", "breaker.timeout_ms"),
         ('[breaker]\npanic = "off"', "breaker.panic"),
         ("[requests]\nretry_base_ms = 3000", "retry_base_ms"),
+        ("[requests]\nmax_in_flight_backfill = 257", "max_in_flight_backfill is over"),
+        (
+            "[requests]\nmax_in_flight = 9\nmax_in_flight_per_institution = 10",
+            "max_in_flight_per_institution is over",
+        ),
+        ('[requests]\nhedge_after = "p49"', "requests.hedge_after"),
+        ('[requests]\nhedge_after = "p100"', "requests.hedge_after"),
         ("[attempt_log]\nquery_timeout_s = inf", "attempt_log.query_timeout_s"),
         ("[catalogue]\nfile = 1", "catalogue.file"),
         ("[catalogue]\npath = 'x'", "catalogue.path"),
@@ -194,6 +201,28 @@ def test_a_wrong_key_of_the_file_is_named(toml: str, key: str, configured: Path)
     assert told.startswith(f"{configured}: ")
     assert "\n" not in told
     assert re.search(rf"(: |\b){re.escape(key)}\b", told)
+
+
+def test_how_slow_is_slow_is_a_share(configured: Path) -> None:
+    """`p95` unless said, in the words of those who watch latencies."""
+    shipped = load_settings_with(configured, "").policies.requests
+    own = load_settings_with(configured, '[requests]\nhedge = true\nhedge_after = "p50"')
+
+    assert (False, 0.95) == (shipped.hedge, shipped.hedge_quantile)
+    assert (True, 0.5) == (own.policies.requests.hedge, own.policies.requests.hedge_quantile)
+
+
+def test_shares_of_the_places_may_be_set_up_to_all(configured: Path) -> None:
+    """Where they are not, they follow from how many places there are."""
+    shipped = load_settings_with(configured, "").policies.requests
+    own = load_settings_with(
+        configured,
+        "[requests]\nmax_in_flight = 8\nmax_in_flight_per_institution = 8\n"
+        "max_in_flight_backfill = 1",
+    ).policies.requests
+
+    assert (None, None) == (shipped.max_in_flight_per_institution, shipped.max_in_flight_backfill)
+    assert (8, 1) == (own.max_in_flight_per_institution, own.max_in_flight_backfill)
 
 
 @pytest.mark.parametrize("content", [b"x = = 1", b"\xff\xfe", b"[a]\n[a]"])

@@ -498,6 +498,37 @@ async def test_calls_made_at_once_begin_one_attempt() -> None:
     assert [2] == [row.http_calls for row in bench.attempts]
 
 
+async def test_a_call_that_outlives_its_attempt_is_not_sent() -> None:
+    """Neither begin nor go on with an attempt that has ended, for calls that were made beside others."""
+    late: list[asyncio.Task[None]] = []
+
+    async def first_refused() -> OperationData:
+        late.append(asyncio.create_task(http()))
+        await http()
+        return NO_ACCOUNTS
+
+    async def page_left_over() -> OperationData:
+        await http()
+        late.append(asyncio.create_task(http()))
+        raise ProviderFailure(DOWN)
+
+    bench = Bench(first_refused, quotas=(Quota(QuotaScope.CLIENT, 1, 60.0),))
+    bench.guard.limiter.try_acquire(VendorCall("/accounts"), bench.clock.now_s())
+    refused = await bench.desk.execute(order_of())
+    bench.clock.jump(70.0)
+    other = Bench(page_left_over)
+    failed = await other.desk.execute(order_of())
+    ended = await asyncio.gather(*late, return_exceptions=True)
+    for each in (bench, other):
+        await each.desk.close()
+
+    assert isinstance(refused.outcome, Rejected)
+    assert DOWN is failed.outcome
+    assert all(isinstance(error, ProviderFailure) for error in ended)
+    assert (0, 0) == (bench.guard.in_flight, other.guard.in_flight)
+    assert 1.0 == bench.guard.limiter.remaining_ratio(bench.clock.now_s())
+
+
 async def test_whoever_gives_up_waiting_leaves_the_queue() -> None:
     """Take nothing for an attempt whose requester has gone, and write its row: it had not begun."""
     bench = Bench(hanging, max_in_flight=1)
