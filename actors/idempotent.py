@@ -102,7 +102,7 @@ class IdempotentRequests:
             *key,
             request.body_mac,
             self._clock.unix_s(),
-            request.deadline_ms / 1000 + _BEYOND_DEADLINE_S,
+            longest_run_s=request.deadline_ms / 1000 + _BEYOND_DEADLINE_S,
         )
         if isinstance(start, Mismatch):
             return _refused(request, _MISMATCH)

@@ -221,6 +221,7 @@ class VaultPort(Protocol):
         key: str,
         body_mac: str,
         now: float,
+        *,
         longest_run_s: float,
     ) -> IdempotencyStart:
         """Take an idempotency key; one that runs for longer than that has lost its process."""

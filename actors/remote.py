@@ -263,13 +263,20 @@ class RemoteVault(_Remote):
         key: str,
         body_mac: str,
         now: float,
+        *,
         longest_run_s: float,
     ) -> IdempotencyStart:
         """See `VaultPort`."""
         return cast(
             IdempotencyStart,
             await self._call(
-                "begin_idempotent", caller_id, operation, key, body_mac, now, longest_run_s
+                "begin_idempotent",
+                caller_id,
+                operation,
+                key,
+                body_mac,
+                now,
+                longest_run_s=longest_run_s,
             ),
         )
 

@@ -199,6 +199,7 @@ class VaultDesk:
         key: str,
         body_mac: str,
         now: float,
+        *,
         longest_run_s: float,
     ) -> IdempotencyStart:
         """See `VaultPort`."""

@@ -107,7 +107,7 @@ async def test_what_the_port_promises_the_desk_does(desk: VaultDesk) -> None:
     assert due is not None
     assert met is not None
     assert (NOW, None) == (due.refresh_due_at, met.refresh_due_at)
-    assert Fresh() == await desk.begin_idempotent(*key, "mac", NOW, 35.0)
+    assert Fresh() == await desk.begin_idempotent(*key, "mac", NOW, longest_run_s=35.0)
 
 
 async def test_a_doubted_listing_can_be_believed(desk: VaultDesk) -> None:
@@ -175,7 +175,7 @@ async def test_a_key_is_taken_once_however_many_ask_at_once(desk: VaultDesk) -> 
     """Of many requests with one key in the same moment one is served."""
     key = ("caller", Operation.GET_ACCOUNTS, "key")
     starts = await asyncio.gather(
-        *(desk.begin_idempotent(*key, "mac", NOW, 35.0) for _ in range(20))
+        *(desk.begin_idempotent(*key, "mac", NOW, longest_run_s=35.0) for _ in range(20))
     )
 
     assert 1 == starts.count(Fresh())
@@ -254,7 +254,7 @@ async def test_what_a_crash_left_open_is_settled_at_the_opening(database: URL) -
     with closing(VaultStore(database)) as dead:
         dead.idempotency.begin(*key, "mac", NOW)
     desk = VaultDesk(lambda: VaultStore(database))
-    start = await desk.begin_idempotent(*key, "mac", NOW, 35.0)
+    start = await desk.begin_idempotent(*key, "mac", NOW, longest_run_s=35.0)
     await desk.close()
 
     assert Fresh() == start
