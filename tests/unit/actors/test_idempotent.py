@@ -243,7 +243,7 @@ async def test_lost_vault_is_a_network_failure(
         def __init__(self) -> None:
             """Have no store."""
 
-        async def begin_idempotent(self, *_args: object) -> None:  # type: ignore[override]
+        async def begin_idempotent(self, *_args: object, **_named: object) -> None:  # type: ignore[override]
             """Be gone."""
             raise error
 
