@@ -216,7 +216,7 @@ class AttemptMaker:
         if isinstance(call, LinkCall):
             return await self._calls.create_link(order, call)
         if isinstance(call, ExchangeCall):
-            return await self._calls.exchange_token(call)
+            return await self._calls.exchange_token(order, call)
         if isinstance(call, AccountsCall):
             return await self._calls.get_accounts(order, call)
         return await self._calls.sync_transactions(order, call)

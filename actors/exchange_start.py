@@ -31,6 +31,7 @@ _REFUSALS = {
         ErrorType.CONFLICT,
         "EXCHANGE_RUNNING",
         "another request is exchanging this link session; ask again for its answer",
+        retry_after_s=1.0,
     ),
     ExchangeUnknown: OperationError(
         ErrorType.NOT_FOUND, "UNKNOWN_LINK_SESSION", "this space has no such link session"

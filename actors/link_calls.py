@@ -1,6 +1,7 @@
 """Linking at one provider: a session for its widget, and the connection that comes of it, once."""
 
 import json
+from typing import Final
 from uuid import uuid4
 
 import structlog
@@ -30,6 +31,9 @@ from orchestrator.vault import (
 __all__ = ["LinkCalls"]
 
 _log = structlog.get_logger("provider")
+
+_TO_SETTLE_S: Final = 5.0
+"""How long after its time an exchange's end may still reach the vault."""
 
 
 class LinkCalls:
@@ -124,7 +128,9 @@ class LinkCalls:
             fields=made.fields,
         )
 
-    async def exchange_token(self, call: ExchangeCall) -> ExchangeData | NotAttempted:
+    async def exchange_token(
+        self, order: AttemptOrder, call: ExchangeCall
+    ) -> ExchangeData | NotAttempted:
         """Finish a link session, at most once.
 
         The intent is on disk before the first byte leaves; whoever awaits this must tell the vault
@@ -134,8 +140,13 @@ class LinkCalls:
             ProviderFailure: the vendor's.
 
         """
+        now = self._clock.unix_s()
         start = await self._vault.begin_exchange(
-            call.link_session_id, call.space_id, self._clock.unix_s(), not self._exchange_consumes
+            call.link_session_id,
+            call.space_id,
+            now,
+            again=not self._exchange_consumes,
+            ends_at=now + order.time_left_s + _TO_SETTLE_S,
         )
         session = start.session if isinstance(start, ExchangeStarted) else None
         if session is None:

@@ -109,11 +109,18 @@ class VaultPort(Protocol):
         ...
 
     async def begin_exchange(
-        self, link_session_id: str, space_id: str, now: float, again: bool = False
+        self,
+        link_session_id: str,
+        space_id: str,
+        now: float,
+        *,
+        again: bool = False,
+        ends_at: float | None = None,
     ) -> ExchangeStart:
         """Write down that this exchange is about to be sent; durable on return.
 
-        `again` clears a doubt by asking once more, where asking uses nothing up.
+        `again` clears a doubt by asking once more, where asking uses nothing up; at `ends_at`
+        whoever runs it must have settled it, or have died.
         """
         ...
 

@@ -99,9 +99,11 @@ class ProviderCalls:
         """See `LinkCalls`."""
         return await self._links.create_link(order, call)
 
-    async def exchange_token(self, call: ExchangeCall) -> ExchangeData | NotAttempted:
+    async def exchange_token(
+        self, order: AttemptOrder, call: ExchangeCall
+    ) -> ExchangeData | NotAttempted:
         """See `LinkCalls`."""
-        return await self._links.exchange_token(call)
+        return await self._links.exchange_token(order, call)
 
     async def settle_exchange(self, link_session_id: str, *, in_doubt: bool) -> None:
         """See `LinkCalls`."""

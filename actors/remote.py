@@ -154,12 +154,20 @@ class RemoteVault(_Remote):
         return cast(LinkSessionView | None, await self._call("link_session", link_session_id))
 
     async def begin_exchange(
-        self, link_session_id: str, space_id: str, now: float, again: bool = False
+        self,
+        link_session_id: str,
+        space_id: str,
+        now: float,
+        *,
+        again: bool = False,
+        ends_at: float | None = None,
     ) -> ExchangeStart:
         """See `VaultPort`."""
         return cast(
             ExchangeStart,
-            await self._call("begin_exchange", link_session_id, space_id, now, again),
+            await self._call(
+                "begin_exchange", link_session_id, space_id, now, again=again, ends_at=ends_at
+            ),
         )
 
     async def finish_exchange(

@@ -89,12 +89,18 @@ class VaultDesk:
         return await self._run(lambda store: store.link_sessions.get(link_session_id))
 
     async def begin_exchange(
-        self, link_session_id: str, space_id: str, now: float, again: bool = False
+        self,
+        link_session_id: str,
+        space_id: str,
+        now: float,
+        *,
+        again: bool = False,
+        ends_at: float | None = None,
     ) -> ExchangeStart:
         """See `VaultPort`."""
         return await self._run(
             lambda store: store.link_sessions.begin_exchange(
-                link_session_id, space_id, now, again=again
+                link_session_id, space_id, now, again=again, ends_at=ends_at
             )
         )
 

@@ -100,11 +100,24 @@ class LinkSessions:
             return LinkSessionView(_session(row), made)
 
     def begin_exchange(
-        self, link_session_id: str, space_id: str, now: float, *, again: bool = False
+        self,
+        link_session_id: str,
+        space_id: str,
+        now: float,
+        *,
+        again: bool = False,
+        ends_at: float | None = None,
     ) -> ExchangeStart:
         """Write down that this exchange is about to be sent; durable on return.
 
-        `again` clears a doubt by asking the vendor once more, where asking uses nothing up.
+        Args:
+            link_session_id: whose token it is.
+            space_id: who asks.
+            now: seconds since 1970 UTC.
+            again: clear a doubt by asking the vendor once more, where asking uses nothing up.
+            ends_at: when whoever runs it must have settled it, or have died; 15 minutes from now
+                when left out.
+
         """
         with self._database.writing() as transaction:
             row = self._row(transaction, link_session_id, lock=True)
@@ -122,7 +135,10 @@ class LinkSessions:
             transaction.execute(
                 update(link_sessions)
                 .where(link_sessions.c.link_session_id == link_session_id)
-                .values(exchange=_RUNNING, exchange_began_at=now)
+                .values(
+                    exchange=_RUNNING,
+                    exchange_ends_at=now + _LONGEST_RUN_S if ends_at is None else ends_at,
+                )
             )
             return ExchangeStarted(_session(row))
 
@@ -198,5 +214,4 @@ class LinkSessions:
 
 def _is_over(row: Row[tuple[object, ...]], now: float) -> bool:
     """Whether whoever runs an exchange must have died over it."""
-    began_at = row.exchange_began_at
-    return began_at is not None and now >= began_at + _LONGEST_RUN_S
+    return row.exchange_ends_at is not None and now >= row.exchange_ends_at

@@ -57,7 +57,7 @@ link_sessions = Table(
     # open → running → done | doubt; running goes back to open when the vendor certainly did nothing
     Column("exchange", String(8), nullable=False),
     Column("connection_id", String(64)),
-    Column("exchange_began_at", Float),
+    Column("exchange_ends_at", Float),
 )
 
 connections = Table(

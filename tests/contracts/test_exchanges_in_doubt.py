@@ -56,10 +56,14 @@ async def test_an_exchange_whose_process_died_ends_in_time(
     """A session that somebody was exchanging is not busy for ever."""
     async with running_system(tmp_path, providers=(provider,)) as system:
         params = await system.played({"spaceId": "space_1", "institutionId": "ins_chase"})
-        await system.vault.begin_exchange(params["linkSessionId"], "space_1", system.clock.unix_s())
+        now = system.clock.unix_s()
+        await system.vault.begin_exchange(
+            params["linkSessionId"], "space_1", now, ends_at=now + 35.0
+        )
         busy = await system.exchange(params, key="first")
-        system.clock.jump(901.0)
+        system.clock.jump(35.0)
         ended = await system.exchange(params, key="second")
 
     assert (409, "conflict") == (busy.status, busy.error["type"])
+    assert "1" == busy.headers["Retry-After"]
     assert status == ended.status

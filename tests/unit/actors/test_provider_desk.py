@@ -72,7 +72,7 @@ class Calls:
         """Act."""
         return await self._act()
 
-    async def exchange_token(self, call: object) -> object:
+    async def exchange_token(self, order: AttemptOrder, call: object) -> object:
         """Act."""
         return await self._act()
 

@@ -1,6 +1,6 @@
 """What vendors show and report: movements seen, refreshes due, webhook events.
 
-And since when an exchange runs, and facts about the vault itself.
+And until when an exchange may run, and facts about the vault itself.
 """
 
 import sqlalchemy as sa
@@ -16,7 +16,7 @@ def _vendor_text(length: int) -> sa.types.TypeEngine[str]:
 
 def upgrade() -> None:
     """Add them."""
-    op.add_column("link_sessions", sa.Column("exchange_began_at", sa.Float))
+    op.add_column("link_sessions", sa.Column("exchange_ends_at", sa.Float))
     op.add_column("connections", sa.Column("status_at", sa.Float))
     op.add_column("connections", sa.Column("refresh_due_at", sa.Float))
     op.create_index("connections_login_anywhere", "connections", ["provider", "login_key_hash"])
