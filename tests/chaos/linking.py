@@ -115,7 +115,7 @@ def _once_nothing_runs(exchange: Exchange, system: Serving) -> httpx.Response:
         running = answer.status_code == 409 and answer.json()["error"]["type"] == "conflict"
         if not running or time.monotonic() > until:
             return answer
-        threading.Event().wait(float(answer.headers["Retry-After"]))
+        threading.Event().wait(answer.json()["error"]["retryAfterS"])
 
 
 def assert_exchanged_at_most_once(system: Serving, linking: Linking) -> None:

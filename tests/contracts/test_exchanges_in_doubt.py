@@ -65,5 +65,5 @@ async def test_an_exchange_whose_process_died_ends_in_time(
         ended = await system.exchange(params, key="second")
 
     assert (409, "conflict") == (busy.status, busy.error["type"])
-    assert "1" == busy.headers["Retry-After"]
+    assert 1.0 == busy.error["retryAfterS"]
     assert status == ended.status
