@@ -36,7 +36,7 @@ from .health_snapshot import CALL_BUDGET, QUEUE_FULL, GuardRejection, HealthSnap
 from .lanes import Lanes
 from .latencies import Latencies
 from .limiter import Granted, Limited, LimiterSnapshot, RateLimiter
-from .limiter_memory import LimiterMemory, limiter_memory, restore_limiter
+from .limiter_memory import LimiterMemory, SentSince, limiter_memory, restore_limiter
 from .permit import (
     BreakerSnapshot,
     Control,
@@ -88,6 +88,7 @@ __all__ = [
     "RateLimiter",
     "Reach",
     "Rejection",
+    "SentSince",
     "Served",
     "Ticket",
     "ToldAllowance",

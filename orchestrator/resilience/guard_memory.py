@@ -4,7 +4,7 @@ from typing import TypedDict
 
 from .board_snapshot import BoardMemory
 from .guard import ProviderGuard
-from .limiter_memory import LimiterMemory, limiter_memory, restore_limiter
+from .limiter_memory import LimiterMemory, SentSince, limiter_memory, restore_limiter
 
 __all__ = ["GuardMemory", "guard_memory", "restore_guard"]
 
@@ -34,16 +34,16 @@ def restore_guard(
     now: float,
     elapsed_s: float,
     *,
-    sent_since: int | None = None,
+    sent_since: SentSince = None,
 ) -> None:
     """Take up what another guard remembered, so that it never lets through more than that one would.
 
     Open circuits stay open for the time that is left, forced ones forced; half-open ones are due.
     The call budget begins exhausted. What may have been sent since the memory was told counts as
-    sent, see `restore_limiter`: with None every window begins full, and a provider takes no call
-    for as long as its longest window, which for a window of a minute is a minute and for one of a
-    month is a month. So tell a bound where there is one: 0 after an orderly stop; else the calls
-    that one process can send in `elapsed_s` at the very most, or a count from what it wrote down.
+    sent. Where that is not known, every window begins full, and a provider takes no call for as
+    long as its longest window: for a minute, or a month. So tell what is known: each attempt is in
+    the spool before its first byte leaves, so its intents since then name every connection that may
+    have sent anything, and how many calls it made where it ended (see `SentSince`).
 
     Args:
         guard: a fresh one.

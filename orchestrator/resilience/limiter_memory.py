@@ -5,7 +5,7 @@ is conservative: calls that are told together count from the youngest, and whate
 sent after the data were written is taken as sent.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NotRequired, TypedDict
 
 from .learned_limit import LearnedLimit
@@ -14,7 +14,15 @@ from .quota import Quota, Reach, ToldAllowance
 from .shared_window import SharedMemory, SharedWindow
 from .window import Ages, ConnectionWindows
 
-__all__ = ["LimiterMemory", "limiter_memory", "restore_limiter"]
+__all__ = ["LimiterMemory", "SentSince", "limiter_memory", "restore_limiter"]
+
+SentSince = int | Mapping[str | None, int] | None
+"""How many calls may have been sent after a memory was told, at the very most.
+
+By connection (None for calls that are nobody's) where each attempt was written down before it left:
+whoever is not named sent none. As one number where only the whole is known, and then any connection
+may have sent as many. 0 after an orderly stop. None where nobody knows: every window counts as full.
+"""
 
 _ENTRIES: Final = 64
 _CONNECTION_ENTRIES: Final = 8
@@ -97,7 +105,7 @@ def restore_limiter(
     now: float,
     elapsed_s: float,
     *,
-    sent_since: int | None = None,
+    sent_since: SentSince = None,
 ) -> None:
     """Take up what another limiter remembered, so that a vendor sees no more than from that one.
 
@@ -110,8 +118,7 @@ def restore_limiter(
         memory: from `limiter_memory`, also after a way through JSON.
         now: seconds of the fresh limiter's clock.
         elapsed_s: seconds since the memory was told, by a clock that went on meanwhile, at least 0.
-        sent_since: how many calls may have been sent after that, at most. 0 where the other was
-            stopped in order; None where nobody knows, and then every window counts as full.
+        sent_since: calls that may have been sent after that.
 
     """
     book = limiter.book
@@ -130,7 +137,8 @@ def restore_limiter(
         left_s = pause["left_s"] - elapsed_s
         limiter.block(left_s, now, reach=Reach[pause["reach"]], name=pause["name"] or None)
     for allowance in memory["allowances"]:
-        left = 0 if sent_since is None else max(0, allowance["remaining"] - sent_since)
+        sent = _all_of(sent_since)
+        left = 0 if sent is None else max(0, allowance["remaining"] - sent)
         limiter.allowances.told(
             (allowance["endpoint"], allowance["connection_id"]),
             ToldAllowance(left, allowance["left_s"] - elapsed_s),
@@ -169,13 +177,13 @@ def _restore_shared(
     told: WindowMemory | None,
     now: float,
     elapsed_s: float,
-    sent_since: int | None,
+    sent_since: SentSince,
 ) -> None:
     if told is not None:
         window.learned = _learned(told["learned"], now, elapsed_s)
         window.restore(told["shared"], now, elapsed_s)
-    most = window.limit(now) or 0
-    window.assume(most if told is None or sent_since is None else min(most, sent_since), now)
+    most, sent = window.limit(now) or 0, _all_of(sent_since)
+    window.assume(most if told is None or sent is None else min(most, sent), now)
 
 
 def _restore_connections(
@@ -183,14 +191,24 @@ def _restore_connections(
     told: WindowMemory | None,
     now: float,
     elapsed_s: float,
-    sent_since: int | None,
+    sent_since: SentSince,
 ) -> None:
     if told is not None:
         windows.learned = _learned(told["learned"], now, elapsed_s)
         windows.restore(told.get("connections", {}), now, elapsed_s)
     incomplete = told is None or not told.get("complete", False)
-    most = windows.quota.calls
-    windows.assume(most if incomplete or sent_since is None else min(most, sent_since), now)
+    if incomplete or sent_since is None:
+        windows.assume(windows.quota.calls, now)
+    elif isinstance(sent_since, int):
+        windows.assume(sent_since, now)
+    else:
+        for connection_id, count in sent_since.items():
+            if connection_id is not None:
+                windows.assume_of(connection_id, count, now)
+
+
+def _all_of(sent_since: SentSince) -> int | None:
+    return sum(sent_since.values()) if isinstance(sent_since, Mapping) else sent_since
 
 
 def _learned_memory(learned: LearnedLimit | None, now: float) -> LearnedMemory | None:

@@ -176,6 +176,12 @@ class ConnectionWindows:
         self._assumed, self._assumed_at = count, now
         self.evict(now)
 
+    def assume_of(self, connection_id: str, count: int, now: float) -> None:
+        """Count so many calls, as made just now, for one connection."""
+        window = self._by_connection.setdefault(connection_id, self._fresh(now))
+        window.assume(count, now)
+        self._by_connection.move_to_end(connection_id)
+
     def _fresh(self, now: float) -> SlidingWindow:
         window = SlidingWindow(self.quota.calls, self.quota.counted_s)
         if self._assumed:

@@ -1,6 +1,7 @@
 """A restart never lets through more than going on would have."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from typing import cast
 
@@ -20,6 +21,7 @@ from orchestrator.resilience import (
     QuotaScope,
     RateLimiter,
     Reach,
+    SentSince,
     VendorCall,
     limiter_memory,
     restore_limiter,
@@ -87,15 +89,15 @@ def keeps(quota: Quota, sent: Sequence[Sent]) -> bool:
     held=quotas,
     stories=st.tuples(story, story, story),
     down_s=st.sampled_from([0.0, 0.5, 5.0, 61.0]),
-    is_counted=st.booleans(),
+    known=st.sampled_from(["nothing", "number", "connections"]),
 )
 def test_a_vendor_sees_no_more_than_its_limits_across_a_death(
     held: list[Quota],
     stories: tuple[list[Sent], list[Sent], list[Sent]],
     down_s: float,
-    is_counted: bool,
+    known: str,
 ) -> None:
-    """Whatever was sent between the last writing and the death, told in number or not at all."""
+    """Whatever was sent between the last writing and the death, and whatever is known of that."""
     before, unseen, after = stories
     limiter = RateLimiter(held)
     sent = send(limiter, before, 0.0)
@@ -104,6 +106,11 @@ def test_a_vendor_sees_no_more_than_its_limits_across_a_death(
     unwritten = send(limiter, unseen, written_at)
     reborn_at = written_at + sum(wait_s for wait_s, _ in unseen) + down_s
     fresh = RateLimiter(held)
+    since: dict[str, SentSince] = {
+        "nothing": None,
+        "number": len(unwritten),
+        "connections": Counter(call.connection_id for _, call in unwritten),
+    }
     shift = 5000.0  # another process, another clock
 
     restore_limiter(
@@ -111,7 +118,7 @@ def test_a_vendor_sees_no_more_than_its_limits_across_a_death(
         cast(LimiterMemory, memory),
         reborn_at + shift,
         reborn_at - written_at,
-        sent_since=len(unwritten) if is_counted else None,
+        sent_since=since[known],
     )
     sent += unwritten
     sent += [(at - shift, call) for at, call in send(fresh, after, reborn_at + shift)]

@@ -30,6 +30,7 @@ from orchestrator.resilience import (
     QuotaScope,
     RateLimiter,
     Reach,
+    SentSince,
     ToldAllowance,
     VendorCall,
     guard_memory,
@@ -57,7 +58,7 @@ def reborn(
     elapsed_s: float,
     *,
     quotas: tuple[Quota, ...] = QUOTAS,
-    sent_since: int | None = 0,
+    sent_since: SentSince = 0,
 ) -> RateLimiter:
     """A limiter in another process, whose clock is at 0 when it takes up the memory."""
     memory = json.loads(json.dumps(limiter_memory(limiter, told_at)))
@@ -108,6 +109,21 @@ def test_what_may_have_been_sent_since_counts_as_sent() -> None:
     assert 6 == taken(reborn(limiter, 0.0, 1.0, sent_since=4), 0.0, VendorCall("e", "con_new"))
     assert 0 == taken(reborn(limiter, 0.0, 1.0, sent_since=40), 0.0, VendorCall("e", "con_new"))
     assert 10 == taken(reborn(limiter, 0.0, 1.0, sent_since=40), 61.2, VendorCall("e", "con_new"))
+
+
+def test_what_is_known_to_have_been_sent_counts_for_whom_it_was() -> None:
+    """By connection: the client's windows count all of it, and who is not named sent nothing."""
+    limiter = RateLimiter(QUOTAS)
+    taken(limiter, 0.0, VendorCall("e", "con_a"), most=3)
+    since = {"con_a": 4, "con_b": 12, None: 5}
+
+    fresh = reborn(limiter, 0.0, 1.0, sent_since=since)
+
+    seen = [taken(fresh, 0.0, VendorCall("e", f"con_{name}")) for name in "abc"]
+    assert [3, 0, 10] == seen
+    assert 100 - (3 + 21) - 13 == taken(fresh, 0.0)
+    assert 3 == taken(fresh, 60.2, VendorCall("e", "con_a"))
+    assert 10 == taken(fresh, 61.2, VendorCall("e", "con_b"))
 
 
 def test_backfill_is_told_apart_from_people() -> None:
