@@ -11,12 +11,25 @@ import structlog
 from actors.attempt_failures import ACTOR_LOST, CUT, OUTRUN
 from actors.attempt_writer import Measured, attempt_row
 from actors.health_board import HealthBoard
+from actors.mailbox import MailboxFull
 from actors.messages import AttemptOrder, AttemptReply, ExchangeCall
 from actors.ports import ActorLost, ProviderPort, VaultPort
-from orchestrator.domain import CircuitState, Clock, Failure, Operation, StoreError, from_unix
+from orchestrator.domain import (
+    CircuitState,
+    Clock,
+    Failure,
+    IneligibilityReason,
+    Operation,
+    StoreError,
+    from_unix,
+)
+from orchestrator.routing import Rejected
 from orchestrator.spool import SpoolWriter
 
 __all__ = ["ProviderAsk"]
+
+_QUEUE_FULL: Final = Rejected(IneligibilityReason.RATE_LIMITED, 1.0, queue_full=True)
+"""Our own queue before a provider's actor is full: nothing was sent."""
 
 _REPLY_GRACE_S: Final = 0.15
 """How long after an attempt's time its reply is still awaited."""
@@ -60,6 +73,8 @@ class ProviderAsk:
                 reply = await self._providers[provider].execute(order)
         except TimeoutError:
             failure = CUT
+        except MailboxFull:
+            return AttemptReply(_QUEUE_FULL, 0.0, 0.0)
         except ActorLost:
             failure = ACTOR_LOST
             await self._doubt(order)

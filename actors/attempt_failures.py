@@ -10,6 +10,7 @@ __all__ = [
     "ACTOR_LOST",
     "CUT",
     "LATE",
+    "OUR_QUEUE_FULL",
     "OUTRUN",
     "PART_LOST",
     "STORE_FAILED",
@@ -43,6 +44,13 @@ PART_LOST: Final = OperationError(
     "a part of this system was lost during the request; ask again in a moment",
 )
 """What a request is told that could not be served without a lost actor."""
+OUR_QUEUE_FULL: Final = OperationError(
+    ErrorType.OVERLOADED,
+    "QUEUE_FULL",
+    "too many requests are under way in this system; ask again in a moment",
+    retry_after_s=1.0,
+)
+"""What a request is told when more calls of ours wait for an actor than may."""
 STORE_FAILED: Final = OperationError(
     ErrorType.NETWORK,
     "STORE_FAILED",

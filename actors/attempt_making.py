@@ -102,7 +102,10 @@ class AttemptMaker:
         self._node_id = f"{os.uname().nodename}:{os.getpid()}"
 
     async def make(self, order: AttemptOrder) -> AttemptReply:
-        """Make one attempt. Every failure is in the reply; nothing is raised but for our own bugs."""
+        """Make one attempt; the reply tells nothing of the provider's health.
+
+        Every failure is in the reply; nothing is raised but for our own bugs.
+        """
         objection = self._guard.check(order.request(), self._clock.now_s(), wait_s=order.wait_s)
         if objection is not None:
             return self._rejected(objection)
@@ -160,7 +163,7 @@ class AttemptMaker:
             return reply
         if isinstance(outcome, NotAttempted):
             self._record(attempt, CUT)
-            return AttemptReply(outcome, 0.0, 0.0, self.snapshot())
+            return AttemptReply(outcome, 0.0, 0.0)
         return await self._ended(attempt, outcome)
 
     async def _ended(
@@ -184,7 +187,7 @@ class AttemptMaker:
         self._spool.put(row)
         if failure is not None:
             await self._settle(order, in_doubt=in_doubt)
-        return AttemptReply(outcome, latency_ms, row.waited_ms, self.snapshot(), in_doubt)
+        return AttemptReply(outcome, latency_ms, row.waited_ms, in_doubt=in_doubt)
 
     async def _run(self, attempt: AttemptUnderWay) -> OperationData | Failure | NotAttempted:
         order = attempt.order
@@ -301,4 +304,4 @@ class AttemptMaker:
         self._room.serve()
 
     def _rejected(self, rejection: GuardRejection) -> AttemptReply:
-        return AttemptReply(rejected_by(rejection), 0.0, 0.0, self.snapshot())
+        return AttemptReply(rejected_by(rejection), 0.0, 0.0)

@@ -6,7 +6,8 @@ from typing import Final
 
 import structlog
 
-from actors.attempt_failures import PART_LOST, STORE_FAILED
+from actors.attempt_failures import OUR_QUEUE_FULL, PART_LOST, STORE_FAILED
+from actors.mailbox import MailboxFull
 from actors.ports import ActorLost, VaultPort
 from orchestrator.domain import (
     Clock,
@@ -92,6 +93,8 @@ class IdempotentRequests:
             return await self._once(request, request.idempotency_key)
         except ActorLost:
             return _refused(request, PART_LOST)
+        except MailboxFull:
+            return _refused(request, OUR_QUEUE_FULL)
         except StoreError as error:
             _log.warning("store_failed", problem=str(error))
             return _refused(request, STORE_FAILED)

@@ -27,6 +27,7 @@ __all__ = [
     "public_url",
     "spool_folder",
     "state_folder",
+    "vault_marks_file",
     "vault_url_of",
     "webhook_url",
 ]
@@ -133,6 +134,11 @@ def spool_folder(settings: Settings) -> Path:
 def state_folder(settings: Settings) -> Path:
     """Where providers' actors keep what they must know after their own death."""
     return settings.data_dir / _STATE_FOLDER
+
+
+def vault_marks_file(settings: Settings) -> Path:
+    """Where the vault's actor tells which connections have changed."""
+    return state_folder(settings) / "vault.marks"
 
 
 def archive_folder(settings: Settings) -> Path:

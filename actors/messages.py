@@ -4,6 +4,7 @@ import datetime as dt
 from dataclasses import dataclass, field
 
 from orchestrator.domain import (
+    EncodedData,
     ErrorScope,
     ExchangeData,
     Failure,
@@ -164,13 +165,23 @@ class NotAttempted:
 
 @dataclass(frozen=True, slots=True)
 class AttemptReply:
-    """How an order ended, and the provider's health afterwards."""
+    """How an order ended, and the provider's health afterwards. Between processes data is encoded."""
 
-    outcome: OperationData | Failure | Rejected | NotAttempted
+    outcome: OperationData | EncodedData | Failure | Rejected | NotAttempted
     latency_ms: float
     waited_ms: float
-    health: HealthSnapshot | None
+    health: HealthSnapshot | None = None
     in_doubt: bool = False
+
+    def __reduce__(self) -> tuple[type["AttemptReply"], tuple[object, ...]]:
+        """Pickle as a call, which is quicker than by state."""
+        return AttemptReply, (
+            self.outcome,
+            self.latency_ms,
+            self.waited_ms,
+            self.health,
+            self.in_doubt,
+        )
 
     @property
     def error_scope(self) -> ErrorScope | None:

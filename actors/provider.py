@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 
 from actors.attempt_failures import CUT, LATE
@@ -85,8 +86,16 @@ class ProviderDesk:
 
     async def execute(self, order: AttemptOrder) -> AttemptReply:
         """Make one attempt. Every failure is in the reply; nothing is raised but for our own bugs."""
+        return replace(await self.attempt(order), health=self.snapshot())
+
+    async def attempt(self, order: AttemptOrder) -> AttemptReply:
+        """The same without the provider's health, which is told once for many."""
         self._start_observing()
         return await self._maker.make(order)
+
+    def snapshot(self) -> HealthSnapshot:
+        """How the provider stands now."""
+        return self._maker.snapshot()
 
     async def abandon(self, attempt_id: str) -> None:
         """Give up an attempt, as another of its request has answered first; quiet where it ended."""
@@ -96,7 +105,7 @@ class ProviderDesk:
         """How the provider stands now."""
         self._start_observing()
         self._changes.write(self._guard.observe(self._clock.now_s()))
-        return self._maker.snapshot()
+        return self.snapshot()
 
     async def force(self, control: str, reason: str) -> HealthSnapshot:
         """Hold the circuits, or hand them back with AUTO, which also says that our keys are good."""
@@ -104,7 +113,7 @@ class ProviderDesk:
             self._calls.keys_trusted_again()
         self._changes.write(self._guard.force(Control(control), self._clock.now_s(), reason))
         self._room.serve()
-        return self._maker.snapshot()
+        return self.snapshot()
 
     async def revoke(self, connection_id: str) -> None:
         """End a connection at the vendor.

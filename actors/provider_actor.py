@@ -1,7 +1,8 @@
 """What a provider's actor is put together from, out of its own process's settings."""
 
 import random
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import httpx
 
@@ -13,15 +14,25 @@ from actors.installation import (
     state_folder,
     webhook_url,
 )
-from actors.messages import AttemptOrder, AttemptReply
+from actors.mail import Mailed
+from actors.mailbox import Returned
+from actors.messages import AttemptOrder, AttemptReply, NotAttempted
 from actors.options import vault_actor
 from actors.ports import VaultPort
 from actors.provider import ProviderDesk
 from actors.provider_calls import ProviderCalls
 from actors.provider_memory import ProviderMemory
-from actors.remote import RemoteVault
+from actors.remote_vault import RemoteVault
 from actors.webhook_desk import WebhookDesk
-from orchestrator.domain import Clock, ConfigurationError, SystemClock, from_unix
+from orchestrator.domain import (
+    Clock,
+    ConfigurationError,
+    EncodedData,
+    Failure,
+    SystemClock,
+    encoded_data,
+    from_unix,
+)
 from orchestrator.providers.http import client_for
 from orchestrator.providers.protocol import FinancialProvider
 from orchestrator.providers.registry import REGISTRY, AdapterConfig, adapter_of
@@ -37,6 +48,7 @@ from orchestrator.resilience import (
     Quota,
     RateLimiter,
 )
+from orchestrator.routing import Rejected
 from orchestrator.settings import Settings, load_settings
 from orchestrator.spool import SpoolWriter
 from orchestrator.telemetry import configure_logging
@@ -44,8 +56,8 @@ from orchestrator.telemetry import configure_logging
 __all__ = ["ProviderActor", "Vendor", "assemble_provider", "reach_vendor"]
 
 
-class ProviderActor:
-    """One provider's desk, by name.
+class ProviderActor(Mailed):
+    """One provider's desk, by name. What it has read leaves it encoded.
 
     Raises:
         ConfigurationError: its settings are not usable.
@@ -55,10 +67,25 @@ class ProviderActor:
     def __init__(self, name: str) -> None:
         configure_logging()
         self._desk = assemble_provider(load_settings(), name, RemoteVault(vault_actor()))
+        super().__init__(("execute",), cancels=True)
 
     async def execute(self, order: AttemptOrder) -> AttemptReply:
-        """See `ProviderPort`."""
-        return await self._desk.execute(order)
+        """See `ProviderPort`; the health is told as the reply is handed over."""
+        reply = await self._desk.attempt(order)
+        outcome = reply.outcome
+        if isinstance(outcome, Failure | Rejected | NotAttempted | EncodedData):
+            return reply
+        return replace(reply, outcome=encoded_data(order.operation, outcome))
+
+    def handed_over(self, ended: Sequence[Returned[object]]) -> Sequence[Returned[object]]:
+        """Tell the provider's health with the replies, alike for all of a message."""
+        health = self._desk.snapshot()
+        return [
+            replace(one, reply=replace(one.reply, health=health))
+            if isinstance(one.reply, AttemptReply)
+            else one
+            for one in ended
+        ]
 
     async def abandon(self, attempt_id: str) -> None:
         """See `ProviderPort`."""

@@ -10,6 +10,7 @@ from orchestrator.domain import (
     SUCCESS,
     AttemptSummary,
     DecisionSummary,
+    EncodedData,
     Failure,
     OperationData,
     OperationError,
@@ -40,7 +41,7 @@ class RequestStory:
     attempts: list[AttemptSummary] = field(default_factory=list)
     first_provider: str | None = None
     provider: str | None = None
-    data: OperationData | None = None
+    data: OperationData | EncodedData | None = None
     refusal: OperationError | None = None
     in_doubt: bool = False
 
@@ -61,7 +62,7 @@ class RequestStory:
             )
         )
 
-    def answered(self, provider: str, data: OperationData) -> None:
+    def answered(self, provider: str, data: OperationData | EncodedData) -> None:
         """Note the answer; of two that come at once the first is it."""
         if self.data is None:
             self.provider = provider

@@ -13,11 +13,12 @@ from uuid import uuid4
 import structlog
 
 from actors.asking import ProviderAsk
-from actors.attempt_failures import PART_LOST, STORE_FAILED
+from actors.attempt_failures import OUR_QUEUE_FULL, PART_LOST, STORE_FAILED
 from actors.deciding import Decided, decide
 from actors.exchange_start import in_doubt_error
 from actors.health_board import HealthBoard
 from actors.lessons import Lessons
+from actors.mailbox import MailboxFull
 from actors.messages import AttemptOrder, AttemptReply, NotAttempted
 from actors.ports import ActorLost, ProviderPort, VaultPort
 from actors.request_story import RequestStory
@@ -125,6 +126,8 @@ class RouterDesk:
             error = _DEADLINE
         except ActorLost:
             error = PART_LOST
+        except MailboxFull:
+            error = OUR_QUEUE_FULL
         except StoreError as failed:
             _log.warning("store_failed", problem=str(failed))
             error = STORE_FAILED

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Mapping
 
+from actors.change_marks import ChangeMarks
 from actors.health_board import HealthBoard
 from actors.idempotent import IdempotentRequests
 from actors.installation import (
@@ -13,12 +14,16 @@ from actors.installation import (
     intake_of,
     models_folder,
     spool_folder,
+    vault_marks_file,
 )
+from actors.known_connections import KnownConnections
+from actors.mail import Mailed
 from actors.model_watch import ModelTakeUp
 from actors.options import attempt_log_actor, provider_actor, vault_actor
 from actors.policy_memory import recall
 from actors.ports import AttemptLogPort, ProviderPort, VaultPort
-from actors.remote import RemoteLog, RemoteProvider, RemoteVault
+from actors.remote_ports import RemoteLog, RemoteProvider
+from actors.remote_vault import RemoteVault
 from actors.router import RouterDesk
 from actors.router_candidates import CandidateBook
 from actors.service import RouterService
@@ -45,15 +50,17 @@ async def open_service() -> RouterService:
         {name: RemoteProvider(provider_actor(name)) for name in configured_providers(settings)},
         RemoteVault(vault_actor()),
         RemoteLog(attempt_log_actor()),
+        marks=ChangeMarks(vault_marks_file(settings)),
     )
     await service.start()
     return service
 
 
-class RouterActor:
+class RouterActor(Mailed):
     """The named router, for callers without HTTP. Starts with its first request."""
 
     def __init__(self) -> None:
+        super().__init__(("execute",), cancels=True)
         self._service: RouterService | None = None
         self._opening = asyncio.Lock()
 
@@ -84,9 +91,13 @@ def assemble_service(
     vault: VaultPort,
     log: AttemptLogPort,
     *,
+    marks: ChangeMarks | None = None,
     clock: Clock | None = None,
 ) -> RouterService:
-    """A router with everything behind its edges, by the machine's clock or the one given."""
+    """A router with everything behind its edges, by the machine's clock or the one given.
+
+    With the vault's `marks` it remembers connections until they change.
+    """
     clock = clock or SystemClock()
     cipher = cipher_of(settings)
     catalogue = catalogue_of(settings)
@@ -110,6 +121,7 @@ def assemble_service(
                 catalogue=catalogue,
             ),
             vault,
+            KnownConnections(vault, marks),
             cipher,
             clock,
         ),

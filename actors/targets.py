@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
+from actors.known_connections import KnownConnections
 from actors.messages import AccountsCall, Call, ExchangeCall, LinkCall, TransactionsCall
 from actors.ports import VaultPort
 from actors.router_candidates import BlockOf, CandidateBook, linked_connection
@@ -68,17 +69,24 @@ class Targets:
 
     Args:
         book: regions, configured providers, catalogue.
-        vault: connections and link sessions.
+        vault: link sessions, and single connections.
+        known: connections of spaces.
         cipher: proves cursors.
         clock: for today's date.
 
     """
 
     def __init__(
-        self, book: CandidateBook, vault: VaultPort, cipher: VaultCipher, clock: Clock
+        self,
+        book: CandidateBook,
+        vault: VaultPort,
+        known: KnownConnections,
+        cipher: VaultCipher,
+        clock: Clock,
     ) -> None:
         self._book = book
         self._vault = vault
+        self._known = known
         self._cipher = cipher
         self._clock = clock
 
@@ -123,7 +131,7 @@ class Targets:
             return Target(record.region, institution_id, facts, call, pinned=True)
         linked: tuple[ConnectionRecord, ...] = ()
         if params.backup:
-            linked = await self._vault.connections(params.space_id)
+            linked = await self._known.of_space(params.space_id)
         institution_id = params.institution_id
         facts = self._book.for_link(params, request.region, linked, block_of)
         return Target(request.region, institution_id, facts, call)
@@ -153,7 +161,7 @@ class Targets:
     async def _read(
         self, params: GetAccountsParams | SyncTransactionsParams, block_of: BlockOf
     ) -> Target:
-        records = await self._vault.connections(params.space_id)
+        records = await self._known.of_space(params.space_id)
         if not records and not await self._vault.space_exists(params.space_id):
             raise _not_found("UNKNOWN_SPACE", "there is no such space: it begins with a createLink")
         cursor = None

@@ -8,7 +8,11 @@ from typing import Final, TypeVar
 
 import structlog
 
-from actors.installation import open_vault, vault_url_of
+from actors.change_marks import ChangeMarks
+from actors.gathered_reads import GatheredReads
+from actors.installation import open_vault, vault_marks_file, vault_url_of
+from actors.mail import Mailed
+from actors.ports import VaultPort
 from orchestrator.domain import (
     Clock,
     CompleteListing,
@@ -50,6 +54,7 @@ class VaultDesk:
     Args:
         open_store: opens it.
         threads: how many may use it at once; with one, all of it happens on that thread.
+        marks: where changes of connections are told; None tells nobody.
         clock: for what is over.
         sleep: waits before what an exchange made is kept once more.
 
@@ -60,11 +65,16 @@ class VaultDesk:
         open_store: Callable[[], VaultStore],
         *,
         threads: int = 1,
+        marks: ChangeMarks | None = None,
         clock: Clock | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._open_store = open_store
         self._threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="vault")
+        self._marks = marks
+        self._of_space: GatheredReads[str, tuple[ConnectionRecord, ...]] = GatheredReads(
+            lambda spaces: self._run(lambda store: store.connections.of_spaces(spaces)), ()
+        )
         self._clock = clock or SystemClock()
         self._sleep = sleep
         self._opening = threading.Lock()
@@ -130,7 +140,7 @@ class VaultDesk:
 
     async def connections(self, space_id: str) -> tuple[ConnectionRecord, ...]:
         """See `VaultPort`."""
-        return await self._run(lambda store: store.connections.of_space(space_id))
+        return await self._of_space.get(space_id)
 
     async def connection(self, connection_id: str) -> ConnectionRecord | None:
         """See `VaultPort`."""
@@ -152,30 +162,35 @@ class VaultDesk:
         self, connection_id: str, seen: tuple[AccountKey, ...], now: float
     ) -> dict[str, str]:
         """See `VaultPort`."""
-        return await self._run(
-            lambda store: store.connections.match_accounts(connection_id, seen, now)
+        return await self._change(
+            (connection_id,),
+            lambda store: store.connections.match_accounts(connection_id, seen, now),
         )
 
     async def set_status(
         self, connection_id: str, status: ConnectionStatus, *, as_of: float | None = None
     ) -> bool:
         """See `VaultPort`."""
-        return await self._run(
-            lambda store: store.connections.set_status(connection_id, status, as_of=as_of)
+        return await self._change(
+            (connection_id,),
+            lambda store: store.connections.set_status(connection_id, status, as_of=as_of),
         )
 
     async def mark_refresh_due(self, connection_id: str, at: float) -> None:
         """See `VaultPort`."""
-        await self._run(lambda store: store.connections.mark_refresh_due(connection_id, at))
+        await self._change(
+            (connection_id,), lambda store: store.connections.mark_refresh_due(connection_id, at)
+        )
 
     async def mark_all_refresh_due(self, provider: str, at: float) -> None:
         """See `VaultPort`."""
-        await self._run(lambda store: store.connections.mark_all_refresh_due(provider, at))
+        await self._change(None, lambda store: store.connections.mark_all_refresh_due(provider, at))
 
     async def clear_refresh_due(self, connection_id: str, read_began_at: float) -> None:
         """See `VaultPort`."""
-        await self._run(
-            lambda store: store.connections.clear_refresh_due(connection_id, read_began_at)
+        await self._change(
+            (connection_id,),
+            lambda store: store.connections.clear_refresh_due(connection_id, read_began_at),
         )
 
     async def note_listing(
@@ -196,7 +211,9 @@ class VaultDesk:
 
     async def erase(self, connection_id: str) -> bool:
         """See `VaultPort`."""
-        return await self._run(lambda store: store.connections.erase(connection_id))
+        return await self._change(
+            (connection_id,), lambda store: store.connections.erase(connection_id)
+        )
 
     async def begin_idempotent(
         self,
@@ -244,7 +261,28 @@ class VaultDesk:
     async def _finish_exchange(
         self, link_session_id: str, connection: NewConnection
     ) -> ConnectionRecord | LoginLinked:
-        return await self._run(lambda store: store.finish_exchange(link_session_id, connection))
+        return await self._change(
+            (connection.space_id, connection.connection_id),
+            lambda store: store.finish_exchange(link_session_id, connection),
+        )
+
+    async def _change(self, names: tuple[str, ...] | None, work: Callable[[VaultStore], R]) -> R:
+        """Change what has these names, or anything, and tell the marks before the caller."""
+        marks = self._marks
+        if marks is None:
+            return await self._run(work)
+
+        def changing(store: VaultStore) -> R:
+            try:
+                return work(store)
+            finally:
+                # A change that failed may have been committed all the same.
+                if names is None:
+                    marks.everything_changed()
+                else:
+                    marks.changed(names)
+
+        return await self._run(changing)
 
     async def _run(self, work: Callable[[VaultStore], R]) -> R:
         done = asyncio.get_running_loop().run_in_executor(
@@ -280,13 +318,28 @@ class VaultDesk:
             self._store.close()
 
 
-class VaultActor(VaultDesk):
+_BY_MAIL: Final = tuple(
+    name for name, kept in vars(VaultPort).items() if not name.startswith("_") and callable(kept)
+)
+
+
+class VaultActor(Mailed, VaultDesk):
     """The vault over the database that this process's settings name."""
 
     def __init__(self) -> None:
         settings = load_settings()
         configure_logging()
-        super().__init__(lambda: open_vault(settings), threads=threads_for(vault_url_of(settings)))
+        marks = ChangeMarks(vault_marks_file(settings))
+        # The last life may have committed what it did not live to tell.
+        marks.everything_changed()
+        VaultDesk.__init__(
+            self,
+            lambda: open_vault(settings),
+            threads=threads_for(vault_url_of(settings)),
+            marks=marks,
+        )
+        # What an exchange made is kept even where nobody waits for it any more.
+        Mailed.__init__(self, _BY_MAIL, cancels=False)
         try:
             self.open()
         except OrchestratorError as error:

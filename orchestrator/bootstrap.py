@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ray import ObjectRef
 
     from actors.options import Handle
-    from actors.remote import RemoteProvider
+    from actors.remote_ports import RemoteProvider
 
 __all__ = ["Progress", "System", "prepare_environment"]
 
@@ -243,7 +243,7 @@ class System:
         """Make the actors; they start while other things do."""
         from actors.installation import configured_providers  # noqa: PLC0415  as above
         from actors.options import attempt_log_actor, provider_actor, vault_actor  # noqa: PLC0415
-        from actors.remote import RemoteProvider  # noqa: PLC0415  as above
+        from actors.remote_ports import RemoteProvider  # noqa: PLC0415  as above
 
         handles: dict[str, Handle] = {"vault": vault_actor(), "attempt log": attempt_log_actor()}
         for name in configured_providers(self._settings):
@@ -310,7 +310,8 @@ class System:
     async def _drain(self) -> None:
         """Everything acknowledged goes to disk before its actors are ended."""
         from actors.options import attempt_log_actor, vault_actor  # noqa: PLC0415  as above
-        from actors.remote import RemoteLog, RemoteVault  # noqa: PLC0415  as above
+        from actors.remote_ports import RemoteLog  # noqa: PLC0415  as above
+        from actors.remote_vault import RemoteVault  # noqa: PLC0415  as above
 
         async with asyncio.timeout(_DRAIN_TIMEOUT_S):
             await asyncio.gather(*(port.drain() for port in self._providers.values()))

@@ -25,7 +25,7 @@ from orchestrator.settings import Settings, load_settings
 if TYPE_CHECKING:
     import pandas as pd
 
-    from actors.remote import RemoteLog, RemoteRouter
+    from actors.remote_ports import RemoteLog, RemoteRouter
 
 __all__ = ["ExecuteOptions", "Orchestrator", "SyncOrchestrator"]
 
@@ -209,7 +209,7 @@ class Orchestrator:
                     f"no system runs out of {self._settings.data_dir}: start one with 'make serve'"
                 )
         from actors.installation import cipher_of, intake_of  # noqa: PLC0415  as above
-        from actors.remote import RemoteLog, RemoteRouter  # noqa: PLC0415  as above
+        from actors.remote_ports import RemoteLog, RemoteRouter  # noqa: PLC0415  as above
 
         self._intake = intake_of(self._settings, cipher_of(self._settings))
         self._router = RemoteRouter(router_actor())

@@ -2,6 +2,7 @@
 
 from .attempts import SUCCESS, CircuitChange, ConnectionAttempt, RequestRecord
 from .clock import Clock, SystemClock, from_unix
+from .encoded import data_wire, decoded_data, encoded_data
 from .errors import (
     ConfigurationError,
     ErrorType,
@@ -44,6 +45,7 @@ from .results import (
     CandidateSummary,
     ConnectionStatus,
     DecisionSummary,
+    EncodedData,
     ExchangeData,
     LinkData,
     LinkField,
@@ -88,6 +90,7 @@ __all__ = [
     "Credential",
     "DecisionSummary",
     "Direction",
+    "EncodedData",
     "ErrorClass",
     "ErrorScope",
     "ErrorType",
@@ -129,8 +132,11 @@ __all__ = [
     "TransactionsData",
     "WebhookRefusal",
     "WebhookRefused",
+    "data_wire",
     "decimal_or_none",
     "decimal_text",
+    "decoded_data",
+    "encoded_data",
     "from_unix",
     "loads_decimal",
     "rfc3339",

@@ -1,6 +1,6 @@
 """What an operation answers with: typed data, the attempts made, and the decision behind them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -14,6 +14,7 @@ __all__ = [
     "CandidateSummary",
     "ConnectionStatus",
     "DecisionSummary",
+    "EncodedData",
     "ExchangeData",
     "LinkData",
     "LinkField",
@@ -92,6 +93,14 @@ OperationData = LinkData | ExchangeData | AccountsData | TransactionsData
 
 
 @dataclass(frozen=True, slots=True)
+class EncodedData:
+    """An operation's data as the bytes of its JSON, between our own processes; see `encoded.py`."""
+
+    operation: Operation
+    json: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class AttemptSummary:
     """One attempt, as the caller sees it. `outcome` is `success` or an error class."""
 
@@ -130,6 +139,8 @@ class DecisionSummary:
 class OperationResult:
     """The whole answer of one request. Exactly one of `data` and `error` is set.
 
+    `data` is typed for whoever asks in Python, and may be encoded between our own processes.
+
     `failover_used` is true only when another provider than attempt 1's gave the answer.
     """
 
@@ -138,7 +149,7 @@ class OperationResult:
     operation: Operation
     provider: str | None
     failover_used: bool
-    data: OperationData | None
+    data: OperationData | EncodedData | None
     error: OperationError | None
     attempts: tuple[AttemptSummary, ...]
     decision: DecisionSummary

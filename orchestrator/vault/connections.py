@@ -113,6 +113,15 @@ class Connections:
         with self._database.reading() as connection:
             return _records(connection, connections.c.space_id == space_id)
 
+    def of_spaces(self, space_ids: Sequence[str]) -> dict[str, tuple[ConnectionRecord, ...]]:
+        """The connections of each of these spaces that has any, oldest first."""
+        with self._database.reading() as connection:
+            records = _records(connection, connections.c.space_id.in_(space_ids))
+        found: dict[str, list[ConnectionRecord]] = {}
+        for record in records:
+            found.setdefault(record.space_id, []).append(record)
+        return {space_id: tuple(of_it) for space_id, of_it in found.items()}
+
     def of_login_hash(self, provider: str, login_key_hash: str) -> tuple[ConnectionRecord, ...]:
         """Every space's connections through which it has linked this login, oldest first."""
         with self._database.reading() as connection:

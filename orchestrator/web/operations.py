@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, cast
 
 import orjson
 import structlog
@@ -13,6 +13,7 @@ from orchestrator.access import Caller
 from orchestrator.domain import (
     DEFAULT_DEADLINE_MS,
     CreateLinkParams,
+    EncodedData,
     ErrorType,
     ExchangeTokenParams,
     GetAccountsParams,
@@ -24,6 +25,7 @@ from orchestrator.domain import (
     OperationResult,
     RequestRefused,
     SyncTransactionsParams,
+    data_wire,
     to_wire,
 )
 from orchestrator.intake import DEFAULT_REGION, new_request_id, operation_named, refused_field
@@ -115,9 +117,12 @@ def result_wire(result: OperationResult) -> tuple[int, dict[str, Json]]:
             "decision": decision,
         }
         return status_of(result.error), problem_body(result.error, result.request_id, extra)
-    data = to_wire(result.data)
-    if isinstance(data, dict):
-        data = {name: value for name, value in data.items() if name not in _OPTIONAL or value}
+    data: Json = None
+    if isinstance(result.data, EncodedData):
+        # JSON already: orjson puts it in as it is.
+        data = cast("Json", orjson.Fragment(result.data.json))
+    elif result.data is not None:
+        data = data_wire(result.data)
     return 200, {
         "success": True,
         "requestId": result.request_id,
@@ -128,9 +133,6 @@ def result_wire(result: OperationResult) -> tuple[int, dict[str, Json]]:
         "attempts": attempts,
         "decision": decision,
     }
-
-
-_OPTIONAL = ("fields", "warnings")
 
 
 def _answer(result: OperationResult, request_id: str) -> Response:

@@ -13,7 +13,8 @@ import httpx
 import pytest
 
 from actors.attempt_log import AttemptLogDesk
-from actors.installation import spool_folder
+from actors.change_marks import ChangeMarks
+from actors.installation import spool_folder, vault_marks_file
 from actors.provider import ProviderDesk
 from actors.provider_actor import assemble_provider
 from actors.router_actor import assemble_service
@@ -222,7 +223,9 @@ async def running_system(
             patch.setenv(name, value)
         settings = load_settings()
         clock = SteppedClock()
-        vault = VaultDesk(lambda: VaultStore(vault_url(data_dir)), clock=clock)
+        marks = ChangeMarks(vault_marks_file(settings))
+        stack.callback(marks.close)
+        vault = VaultDesk(lambda: VaultStore(vault_url(data_dir)), marks=marks, clock=clock)
         stack.push_async_callback(vault.close)
         log = AttemptLogDesk(
             lambda: AttemptLogStore(data_dir / "attempts.duckdb", memory_limit_mb=256),
@@ -236,7 +239,7 @@ async def running_system(
         desks = {name: assemble_provider(settings, name, vault, clock=clock) for name in providers}
         for desk in desks.values():
             stack.push_async_callback(desk.close)
-        service = assemble_service(settings, desks, vault, log, clock=clock)
+        service = assemble_service(settings, desks, vault, log, marks=marks, clock=clock)
 
         async def open_service() -> RouterService:
             await service.start()

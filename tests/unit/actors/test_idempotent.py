@@ -13,12 +13,14 @@ from actors.ports import ActorLost, VaultPort
 from actors.vault import VaultDesk
 from orchestrator.domain import (
     DecisionSummary,
+    EncodedData,
     ErrorType,
     Operation,
     OperationError,
     OperationRequest,
     OperationResult,
     StoreError,
+    decoded_data,
 )
 from orchestrator.vault import VaultCipher, VaultStore, vault_url
 from tests.support.clock import SteppedClock
@@ -107,7 +109,8 @@ async def test_success_is_told_again(vault: VaultDesk) -> None:
     second = await requests.execute(_again())
 
     assert ["req_1"] == router.asked
-    assert replace(first, replayed=True) == second
+    assert isinstance(second.data, EncodedData)
+    assert replace(first, replayed=True) == replace(second, data=decoded_data(second.data))
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from actors.known_connections import KnownConnections
 from actors.messages import AccountsCall, ExchangeCall, LinkCall, TransactionsCall
 from actors.router_candidates import CandidateBook
 from actors.targets import Target, Targets
@@ -57,6 +58,7 @@ class Bench:
                 catalogue=Catalogue.load(),
             ),
             vault,
+            KnownConnections(vault, None),
             CIPHER,
             SteppedClock(running=False),
         )

@@ -6,14 +6,16 @@ import inspect
 from collections.abc import AsyncIterator, Callable
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from sqlalchemy import URL, text
 
+from actors.mail import Mailed
 from actors.ports import VaultPort
-from actors.remote import RemoteVault
+from actors.remote_vault import RemoteVault
 from actors.vault import VaultActor, VaultDesk
 from orchestrator.domain import (
     AccountType,
@@ -146,16 +148,17 @@ async def test_the_handle_passes_named_arguments_on() -> None:
     """What is told by name reaches the actor by name."""
     asked: list[tuple[tuple[object, ...], dict[str, object]]] = []
 
-    class Method:
-        async def remote(self, *args: object, **named: object) -> bool:
+    class Actor(Mailed):
+        def __init__(self) -> None:
+            super().__init__(("set_status",), cancels=False)
+
+        async def set_status(self, *args: object, **named: object) -> bool:
             """Remember."""
             asked.append((args, named))
             return True
 
-    class Handle:
-        set_status = Method()
-
-    vault = RemoteVault(Handle())  # type: ignore[arg-type]
+    handle = SimpleNamespace(directly=SimpleNamespace(remote=Actor().directly))
+    vault = RemoteVault(handle)  # type: ignore[arg-type]
     applied = await vault.set_status("conn_1", ConnectionStatus.ACTIVE, as_of=NOW)
 
     assert applied
