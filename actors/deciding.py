@@ -29,16 +29,19 @@ class Decided:
     @property
     def providers(self) -> tuple[str, ...]:
         """All candidates by name."""
-        return tuple(candidate.provider for candidate in self.summary.candidates)
+        return tuple([candidate.provider for candidate in self.summary.candidates])
 
     @property
     def eligible(self) -> tuple[str, ...]:
         """The eligible ones by name."""
-        return tuple(c.provider for c in self.summary.candidates if c.eligible)
+        return tuple([c.provider for c in self.summary.candidates if c.eligible])
 
     def of(self, provider: str) -> CandidateSummary:
         """How the policy saw one candidate."""
-        return next(c for c in self.summary.candidates if c.provider == provider)
+        for candidate in self.summary.candidates:
+            if candidate.provider == provider:
+                return candidate
+        raise LookupError(provider)
 
     def correct(self, provider: str, reason: IneligibilityReason) -> None:
         """Note that a candidate was refused by its own guard."""

@@ -27,7 +27,6 @@ class _Session(Generic[Reply]):
     running: dict[int, asyncio.Task[Reply]] = field(default_factory=dict)
     ended: list[Returned[Reply]] = field(default_factory=list)
     something: asyncio.Event = field(default_factory=asyncio.Event)
-    window: SendingWindow = field(default_factory=SendingWindow)
 
 
 class Letterbox(Generic[Order, Reply]):
@@ -36,14 +35,20 @@ class Letterbox(Generic[Order, Reply]):
     Args:
         execute: makes one call.
         cancels: whether a call that nobody waits for any more is cancelled, or goes on to its end.
+        window: how long what has ended waits for company.
 
     """
 
     def __init__(
-        self, execute: Callable[[Order], Awaitable[Reply]], *, cancels: bool = True
+        self,
+        execute: Callable[[Order], Awaitable[Reply]],
+        *,
+        cancels: bool = True,
+        window: SendingWindow | None = None,
     ) -> None:
         self._execute = execute
         self._cancels = cancels
+        self._window = window or SendingWindow()
         self._sessions: OrderedDict[str, _Session[Reply]] = OrderedDict()
         self._instance = uuid4().hex
 
@@ -75,7 +80,7 @@ class Letterbox(Generic[Order, Reply]):
             with suppress(TimeoutError):
                 async with asyncio.timeout(_LONGEST_POLL_S):
                     await here.something.wait()
-        pause_s = here.window.next_s(len(here.ended))
+        pause_s = self._window.wait_s(len(here.running) + len(here.ended))
         if pause_s and here.running:
             await asyncio.sleep(pause_s)
         ended, here.ended = here.ended, []

@@ -159,7 +159,7 @@ class Mailbox(Generic[Order, Reply]):
 
     async def _send_while_needed(self) -> None:
         while self._waiting or self._withdrawn:
-            pause_s = self._window.next_s(len(self._waiting))
+            pause_s = self._window.wait_s(self.under_way)
             if pause_s:
                 await asyncio.sleep(pause_s)
             letters, self._waiting = list(self._waiting.values()), {}

@@ -4,8 +4,6 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import httpx
-
 from actors.installation import (
     catalogue_of,
     cipher_of,
@@ -33,9 +31,9 @@ from orchestrator.domain import (
     encoded_data,
     from_unix,
 )
-from orchestrator.providers.http import client_for
 from orchestrator.providers.protocol import FinancialProvider
 from orchestrator.providers.registry import REGISTRY, AdapterConfig, adapter_of
+from orchestrator.providers.vendor_client import VendorClient, client_for
 from orchestrator.providers.webhooks import WebhookReader
 from orchestrator.resilience import (
     BreakerOptions,
@@ -121,7 +119,7 @@ class Vendor:
     """One vendor as these settings reach it. Nothing is connected before the first call."""
 
     provider: FinancialProvider
-    client: httpx.AsyncClient
+    client: VendorClient
     quotas: tuple[Quota, ...]
     exchange_consumes: bool
     webhooks: WebhookReader | None

@@ -8,7 +8,6 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
-from uuid import uuid4
 
 import structlog
 
@@ -34,6 +33,7 @@ from orchestrator.domain import (
     RequestRefused,
     StoreError,
 )
+from orchestrator.identifiers import random_uuid
 from orchestrator.routing import (
     Block,
     Dispatch,
@@ -254,7 +254,7 @@ class RouterDesk:
         if step.attempt_number == 1:
             story.first_provider = provider
         return AttemptOrder(
-            attempt_id=str(uuid4()),
+            attempt_id=random_uuid(),
             request_id=request.request_id,
             job_id=request.job_id,
             operation=request.operation,

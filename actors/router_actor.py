@@ -3,6 +3,8 @@
 import asyncio
 import random
 from collections.abc import Mapping
+from functools import lru_cache
+from typing import Final
 
 from actors.change_marks import ChangeMarks
 from actors.health_board import HealthBoard
@@ -39,6 +41,8 @@ from orchestrator.spool import SpoolWriter
 from orchestrator.telemetry import configure_logging
 
 __all__ = ["RouterActor", "assemble_service", "open_service"]
+
+_HASHES_KEPT: Final = 20_000
 
 
 async def open_service() -> RouterService:
@@ -110,6 +114,11 @@ def assemble_service(
     policy = SelectionPolicy(
         policy=selection.policy, seed=seed, exploration_ratio=selection.exploration_ratio
     )
+
+    @lru_cache(maxsize=_HASHES_KEPT)
+    def space_hash(space_id: str) -> str:
+        return cipher.mac(f"space:{space_id}".encode())[:32]
+
     router = RouterDesk(
         targets=Targets(
             CandidateBook(
@@ -139,7 +148,7 @@ def assemble_service(
             panic=settings.policies.breaker.panic,
             hedge=requests.hedge,
         ),
-        space_hash=lambda space_id: cipher.mac(f"space:{space_id}".encode())[:32],
+        space_hash=space_hash,
     )
     return RouterService(
         requests=IdempotentRequests(router.execute, vault, cipher, clock),

@@ -5,7 +5,6 @@ Every edge (HTTP, Python, command line) goes through here, so that they refuse a
 
 import json
 import re
-import uuid
 from collections.abc import Mapping
 from typing import Final
 
@@ -24,6 +23,7 @@ from orchestrator.domain import (
     RequestRefused,
     SealedExchange,
 )
+from orchestrator.identifiers import random_hex
 from orchestrator.vault import VaultCipher
 
 __all__ = ["DEFAULT_REGION", "Intake", "new_request_id", "operation_named", "refused_field"]
@@ -36,7 +36,7 @@ _IDEMPOTENCY_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 
 def new_request_id() -> str:
     """A fresh request id."""
-    return f"req_{uuid.uuid4().hex}"
+    return f"req_{random_hex()}"
 
 
 def refused_field(field: str, what: str, *, code: str = "INVALID_FIELD") -> RequestRefused:
@@ -134,7 +134,9 @@ class Intake:
             deadline_ms=deadline_ms,
             lane=Lane(priority),
             idempotency_key=idempotency_key,
-            body_mac=self._digest(valid, preferred_provider, region, deadline_ms, priority),
+            body_mac=""
+            if idempotency_key is None
+            else self._digest(valid, preferred_provider, region, deadline_ms, priority),
             caller_id=caller_id,
             spaces=spaces,
             job_id=job_id,

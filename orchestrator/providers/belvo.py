@@ -12,8 +12,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
-import httpx
-
 from orchestrator.domain import (
     ConnectionStatus,
     Credential,
@@ -53,6 +51,7 @@ from .refusals import (
     temporary_part,
 )
 from .registry import Adapter, AdapterConfig
+from .vendor_client import VendorClient
 from .window_reading import WindowReading
 
 __all__ = ["ADAPTER", "Belvo"]
@@ -271,7 +270,7 @@ def _collected_at(rows: tuple[Payload, ...]) -> datetime | None:
     return max((at for at in told if at is not None), default=None)
 
 
-def _vendor_http(client: httpx.AsyncClient, config: AdapterConfig) -> VendorHttp:
+def _vendor_http(client: VendorClient, config: AdapterConfig) -> VendorHttp:
     return VendorHttp(
         client, auth=(config.keys["BELVO_SECRET_ID"], config.keys["BELVO_SECRET_PASSWORD"])
     )

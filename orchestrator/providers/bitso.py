@@ -12,8 +12,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-import httpx
-
 from orchestrator.domain import ConnectionStatus, Credential, LinkType, ProviderFailure
 from orchestrator.resilience.quota import Quota, QuotaScope
 
@@ -42,6 +40,7 @@ from .protocol import (
 )
 from .refusals import credential_part, during_exchange, not_this_users
 from .registry import Adapter, AdapterConfig
+from .vendor_client import VendorClient
 
 __all__ = ["ADAPTER", "Bitso"]
 
@@ -195,7 +194,7 @@ class Bitso:
         """Nothing: Bitso has no call that ends a key. Its user deletes it, in Bitso's settings."""
 
 
-def _vendor_http(client: httpx.AsyncClient, _config: AdapterConfig) -> VendorHttp:
+def _vendor_http(client: VendorClient, _config: AdapterConfig) -> VendorHttp:
     return VendorHttp(client)
 
 

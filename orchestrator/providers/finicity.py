@@ -12,8 +12,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from typing import Final
 
-import httpx
-
 from orchestrator.domain import ConnectionStatus, Credential, LinkType
 from orchestrator.resilience.quota import Quota, QuotaScope
 
@@ -55,6 +53,7 @@ from .refusals import (
 )
 from .registry import Adapter, AdapterConfig
 from .remembered_pending import RememberingReading
+from .vendor_client import VendorClient
 
 __all__ = ["ADAPTER", "Finicity"]
 
@@ -242,7 +241,7 @@ def _login(credential: Credential) -> Login:
     return Login(credential_part(credential, _CUSTOMER), credential_part(credential, _LOGIN))
 
 
-def _vendor_http(client: httpx.AsyncClient, config: AdapterConfig) -> VendorHttp:
+def _vendor_http(client: VendorClient, config: AdapterConfig) -> VendorHttp:
     return VendorHttp(
         client,
         headers={

@@ -1,7 +1,5 @@
 """The one way out to a vendor: bounded in size and time, never redirected, failures classified."""
 
-import ipaddress
-import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,13 +8,13 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import httpx
-from httpx_aiohttp import AiohttpTransport
 
-from orchestrator.domain import ConfigurationError, loads_decimal
+from orchestrator.domain import loads_decimal
 
 from .attempt_trace import current_attempt
 from .rate_limit_headers import told_allowance
 from .retry_after import retry_after_s
+from .vendor_client import VendorClient, client_for, is_loopback
 from .wire_failures import foreign_redirect, malformed, network_failure
 
 __all__ = [
@@ -33,66 +31,11 @@ __all__ = [
 ]
 
 MAX_ANSWER_BYTES: Final = 16 * 1024 * 1024
-_CONNECT_TIMEOUT_S: Final = 5.0
 _REQUEST_ID_SHAPE: Final = re.compile(r"[A-Za-z0-9._:\-]{1,128}")
 _DIGITS: Final = re.compile(r"[0-9]+")
 _LONGEST_LENGTH_DIGITS: Final = 18
 _UNREADABLE: Final = (ValueError, ArithmeticError, RecursionError)
 """What parsing hostile JSON raises: no JSON or UTF-8, an exponent beyond Decimal's, too deep."""
-
-
-def _no_addresses(record: logging.LogRecord) -> bool:
-    """Keep httpx's own INFO line out of every log: it holds URLs, and some hold credentials."""
-    return record.levelno >= logging.WARNING
-
-
-logging.getLogger("httpx").addFilter(_no_addresses)
-
-
-def is_loopback(url: str) -> bool:
-    """Whether this URL's host can only be this machine."""
-    host = urlsplit(url).hostname or ""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def client_for(
-    base_url: str, *, max_connections: int = 100, transport: httpx.AsyncBaseTransport | None = None
-) -> httpx.AsyncClient:
-    """An HTTP client for one vendor: keep-alive, no cookies, no redirects, no proxy surprises.
-
-    Args:
-        base_url: the vendor's, https; http is taken on loopback only.
-        max_connections: size of the pool.
-        transport: another transport, for tests.
-
-    Raises:
-        ConfigurationError: `base_url` is neither https nor on loopback.
-
-    """
-    scheme = urlsplit(base_url).scheme
-    if scheme != "https" and not (scheme == "http" and is_loopback(base_url)):
-        raise ConfigurationError(
-            f"{base_url!r} cannot be a provider's base URL: use https (http only on loopback)"
-        )
-
-    def session() -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=max_connections, keepalive_timeout=30),
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
-
-    return httpx.AsyncClient(
-        base_url=base_url.rstrip("/") + "/",
-        transport=transport or AiohttpTransport(client=session),
-        follow_redirects=False,
-        trust_env=False,
-        headers={"User-Agent": "provider-orchestrator", "Accept": "application/json"},
-    )
 
 
 def note_request_id(value: object) -> str | None:
@@ -164,23 +107,23 @@ class VendorHttp:
 
     Args:
         client: from `client_for`; owned by the caller, who closes it.
-        auth: credentials of ours, put on every call.
+        auth: user and password of ours, put on every call.
         headers: fixed headers of the vendor's protocol.
 
     """
 
     def __init__(
         self,
-        client: httpx.AsyncClient,
+        client: VendorClient,
         *,
-        auth: httpx.Auth | tuple[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         self._client = client
-        self._auth = auth
+        self._auth = None if auth is None else httpx.BasicAuth(*auth)
         self._headers = dict(headers or {})
-        self._tells_attempts = is_loopback(str(client.base_url))
-        self.base_url = str(client.base_url)
+        self._tells_attempts = is_loopback(client.base_url)
+        self.base_url = client.base_url
 
     async def call(
         self,
@@ -220,16 +163,16 @@ class VendorHttp:
             trace.http_calls += 1
             if self._tells_attempts:
                 sent_headers |= trace.told()
-        request = self._client.build_request(
-            method,
-            path.lstrip("/"),
-            json=json,
-            params=dict(query) if query else None,
-            headers=sent_headers,
-            timeout=httpx.Timeout(silence_s, connect=min(_CONNECT_TIMEOUT_S, silence_s)),
-        )
         try:
-            response = await self._client.send(request, auth=auth or self._auth, stream=True)
+            response = await self._client.send(
+                method,
+                path.lstrip("/"),
+                json=json,
+                query=query,
+                headers=sent_headers,
+                auth=auth or self._auth,
+                silence_s=silence_s,
+            )
             if trace is not None:
                 trace.http_status = response.status_code
             try:
@@ -242,8 +185,8 @@ class VendorHttp:
         except aiohttp.ClientError:
             # Protocol violations pass the transport's own mapping, and name the URL in their text.
             raise malformed("not HTTP") from None
-        note_request_id(response.headers.get("x-request-id"))
-        told = {name.lower(): value for name, value in response.headers.items()}
+        told = _headers_of(response)
+        note_request_id(told.get("x-request-id"))
         allowance = told_allowance(told)
         if trace is not None and allowance is not None:
             trace.tell_allowance(endpoint, allowance)
@@ -258,6 +201,15 @@ class VendorHttp:
         raise malformed(
             "a redirect, which no API call should get", http_status=response.status_code
         )
+
+
+def _headers_of(response: httpx.Response) -> dict[str, str]:
+    """Names in lower case, repeated ones as one list; latin-1, of which every byte is a letter."""
+    told: dict[str, str] = {}
+    for raw_name, raw_value in response.headers.raw:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        told[name] = f"{told[name]}, {value}" if name in told else value
+    return told
 
 
 async def _bounded_body(response: httpx.Response) -> bytes:

@@ -11,8 +11,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
-import httpx
-
 from orchestrator.domain import (
     ConfigurationError,
     ConnectionStatus,
@@ -50,6 +48,7 @@ from .refusals import (
     temporary_part,
 )
 from .registry import Adapter, AdapterConfig
+from .vendor_client import VendorClient
 from .window_reading import WindowReading
 from .wire_failures import malformed
 
@@ -261,7 +260,7 @@ def _options(config: AdapterConfig) -> Mapping[str, str]:
     return options
 
 
-def _vendor_http(client: httpx.AsyncClient, config: AdapterConfig) -> VendorHttp:
+def _vendor_http(client: VendorClient, config: AdapterConfig) -> VendorHttp:
     return VendorHttp(
         client,
         auth=(config.keys["MX_CLIENT_ID"], config.keys["MX_API_KEY"]),

@@ -11,8 +11,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-import httpx
-
 from orchestrator.domain import ConnectionStatus, Credential, ProviderFailure
 
 from .http import VendorHttp
@@ -40,6 +38,7 @@ from .protocol import (
 )
 from .refusals import credential_part, temporary_part
 from .registry import Adapter, AdapterConfig
+from .vendor_client import VendorClient
 
 __all__ = ["ADAPTER", "Plaid"]
 
@@ -195,7 +194,7 @@ class Plaid:
         return updated_at(await self._client.post("/item/get", {_ACCESS_TOKEN: token}))
 
 
-def _vendor_http(client: httpx.AsyncClient, config: AdapterConfig) -> VendorHttp:
+def _vendor_http(client: VendorClient, config: AdapterConfig) -> VendorHttp:
     return VendorHttp(
         client,
         headers={

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from importlib import import_module
 from typing import cast
 
-import httpx
 from pydantic import SecretStr
 
 from orchestrator.provider_registry import REGISTRY, ProviderSpec
@@ -14,6 +13,7 @@ from orchestrator.resilience.quota import Quota
 
 from .http import VendorHttp
 from .protocol import FinancialProvider
+from .vendor_client import VendorClient
 from .webhooks import WebhookReader
 
 __all__ = ["REGISTRY", "Adapter", "AdapterConfig", "ProviderSpec", "adapter_of"]
@@ -53,7 +53,7 @@ class Adapter:
 
     base_urls: Mapping[str, str]
     quotas: Mapping[str, tuple[Quota, ...]]
-    vendor_http: Callable[[httpx.AsyncClient, AdapterConfig], VendorHttp]
+    vendor_http: Callable[[VendorClient, AdapterConfig], VendorHttp]
     build: Callable[[VendorHttp, AdapterConfig], FinancialProvider]
     default_options: Mapping[str, str] = field(default_factory=dict)
     exchange_consumes: bool = False

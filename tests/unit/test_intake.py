@@ -1,6 +1,7 @@
 """From what a caller wrote to a request: refusals, seals and digests."""
 
 import json
+from functools import partial
 from typing import Any
 
 import pytest
@@ -215,7 +216,9 @@ def test_a_token_is_sealed_for_its_link_session(
 def test_equal_bodies_have_equal_digests() -> None:
     """However they are spelled: order, defaults written out, names of Python, ids of the request."""
     spelled = [
-        INTAKE.request(Operation.SYNC_TRANSACTIONS, params, **envelope)  # type: ignore[arg-type]
+        INTAKE.request(  # type: ignore[arg-type]
+            Operation.SYNC_TRANSACTIONS, params, idempotency_key="key", **envelope
+        )
         for params, envelope in [
             ({"spaceId": "s", "startDate": "2025-01-01"}, {}),
             ({"startDate": "2025-01-01", "spaceId": "s"}, {"request_id": "other"}),
@@ -230,14 +233,15 @@ def test_equal_bodies_have_equal_digests() -> None:
 
 def test_other_bodies_have_other_digests() -> None:
     """Any parameter, any part of the envelope, and the token, which stays unreadable."""
+    keyed = partial(INTAKE.request, Operation.GET_ACCOUNTS, idempotency_key="key")
     bodies = [
-        INTAKE.request(Operation.GET_ACCOUNTS, SPACE),
-        INTAKE.request(Operation.GET_ACCOUNTS, {"spaceId": "space_2"}),
-        INTAKE.request(Operation.GET_ACCOUNTS, {**SPACE, "allowStale": True}),
-        INTAKE.request(Operation.GET_ACCOUNTS, SPACE, preferred_provider="mx"),
-        INTAKE.request(Operation.GET_ACCOUNTS, SPACE, region="MX"),
-        INTAKE.request(Operation.GET_ACCOUNTS, SPACE, deadline_ms=100),
-        INTAKE.request(Operation.GET_ACCOUNTS, SPACE, priority="backfill"),
+        keyed(SPACE),
+        keyed({"spaceId": "space_2"}),
+        keyed({**SPACE, "allowStale": True}),
+        keyed(SPACE, preferred_provider="mx"),
+        keyed(SPACE, region="MX"),
+        keyed(SPACE, deadline_ms=100),
+        keyed(SPACE, priority="backfill"),
         exchange(SECRET),
         exchange(SECRET + "x"),
         exchange({"token": SECRET}),
@@ -255,8 +259,8 @@ def test_digests_are_keyed() -> None:
     )
 
     assert (
-        INTAKE.request(Operation.GET_ACCOUNTS, SPACE).body_mac
-        != other.request(Operation.GET_ACCOUNTS, SPACE).body_mac
+        INTAKE.request(Operation.GET_ACCOUNTS, SPACE, idempotency_key="key").body_mac
+        != other.request(Operation.GET_ACCOUNTS, SPACE, idempotency_key="key").body_mac
     )
 
 

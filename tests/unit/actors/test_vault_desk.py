@@ -379,13 +379,13 @@ def _names_in(folder: Path) -> set[str]:
 async def test_the_actor_keeps_a_file_where_nothing_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It makes its data folder, and in it the database and the key."""
+    """It makes its data folder, and in it the database, the key, and the marks of changes."""
     monkeypatch.setenv("ORCHESTRATOR_DATA_DIR", str(tmp_path / "data"))
     actor = VaultActor()
     await actor.add_link_session(session("ls_1"))
     await actor.close()
 
-    assert {"vault.key", "vault.sqlite"} == _names_in(tmp_path / "data")
+    assert {"state", "vault.key", "vault.sqlite"} == _names_in(tmp_path / "data")
 
 
 async def test_the_actor_outlives_a_database_that_is_away(
