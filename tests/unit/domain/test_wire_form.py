@@ -14,7 +14,7 @@ from orchestrator import domain
 from orchestrator.domain import Json, Operation, OperationRequest, Provider, rfc3339, to_wire
 from orchestrator.domain.wire import camel
 
-NOT_TRAVELLING = {"Failure", "OperationRequest", "SealedExchange"}
+NOT_TRAVELLING = {"EncodedData", "Failure", "OperationRequest", "SealedExchange"}
 """These move between our own processes only, never to a caller."""
 
 
