@@ -9,7 +9,7 @@ from typing import Final
 
 from benchmarks.load import Load, load
 from benchmarks.noop_app import PATH as NOOP_PATH
-from benchmarks.programs import await_port, free_port, root, stop, wait
+from benchmarks.programs import await_port, free_port, root, serve_environment_of, stop, wait
 from benchmarks.results import BenchmarkFailed, Figure, Floor, Reach, Result
 from benchmarks.served import Served, accounts_bodies, clean_environment, served
 from benchmarks.setting import Setting
@@ -79,7 +79,7 @@ def deploy_noop(system: Served) -> None:
     """
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.noop_app"],
-        env={**system.environ},
+        env={**system.environ, **serve_environment_of(system.data_dir)},
         cwd=root,
         capture_output=True,
         text=True,

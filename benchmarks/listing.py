@@ -7,7 +7,7 @@ from benchmarks.setting import Benchmark
 
 __all__ = ["MODULES", "benchmark"]
 
-MODULES: Final = ("routed_ops", "http_ops")
+MODULES: Final = ("decision", "routed_ops", "http_ops", "batch_ops", "memory", "startup")
 """In the order in which they run. Each is a module of this package with the same name."""
 
 

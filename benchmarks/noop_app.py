@@ -14,11 +14,13 @@ from orchestrator.bootstrap import prepare_environment
 from orchestrator.runtime import RunningSystem
 from orchestrator.settings import load_settings
 
-__all__ = ["PATH", "bound_noop", "main"]
+__all__ = ["APPLICATION", "PATH", "PREFIX", "READY_PATH", "SERVE_LOGGING", "bound_noop", "main"]
 
-_PREFIX: Final = "/benchmark"
-PATH: Final = f"{_PREFIX}/noop"
-_APPLICATION: Final = "benchmark-noop"
+PREFIX: Final = "/benchmark"
+PATH: Final = f"{PREFIX}/noop"
+READY_PATH: Final = f"{PREFIX}/ready"
+APPLICATION: Final = "benchmark-noop"
+SERVE_LOGGING: Final = {"log_level": "WARNING", "enable_access_log": False}
 
 
 def _build() -> FastAPI:
@@ -58,9 +60,9 @@ def main() -> None:
     ray.init(address=running.ray_address, log_to_driver=False)
     serve.run(
         bound_noop(),
-        name=_APPLICATION,
-        route_prefix=_PREFIX,
-        logging_config={"log_level": "WARNING", "enable_access_log": False},
+        name=APPLICATION,
+        route_prefix=PREFIX,
+        logging_config=SERVE_LOGGING,
     )
     ray.shutdown()
 

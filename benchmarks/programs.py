@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +12,16 @@ import psutil
 
 from benchmarks.results import BenchmarkFailed
 
-__all__ = ["await_port", "free_port", "processes_of", "root", "stop", "tail", "wait"]
+__all__ = [
+    "await_port",
+    "free_port",
+    "processes_of",
+    "root",
+    "serve_environment_of",
+    "stop",
+    "tail",
+    "wait",
+]
 
 _STOP_TIMEOUT_S: Final = 60.0
 _POLL_S: Final = 0.02
@@ -81,3 +91,16 @@ def processes_of(data_dir: Path) -> list[psutil.Process]:
         except psutil.Error:
             continue
     return [p for p in found if p.pid != os.getpid() and p.status() != psutil.STATUS_ZOMBIE]
+
+
+def serve_environment_of(data_dir: Path) -> dict[str, str]:
+    """What the running Serve of a data folder reads in its environment, for who joins it.
+
+    It is set by the system's start for its own processes, and hangs on that start.
+    """
+    found: dict[str, str] = {}
+    for process in processes_of(data_dir):
+        with suppress(psutil.Error):
+            told = {k: v for k, v in process.environ().items() if k.startswith("RAY_SERVE_")}
+            found = max(found, told, key=len)
+    return found

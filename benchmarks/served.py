@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,15 +19,16 @@ from orchestrator.domain import Json
 from orchestrator.provider_registry import REGISTRY
 
 __all__ = [
-    "INSTITUTIONS",
+    "Keys",
     "Served",
     "accounts_bodies",
     "await_answer",
     "clean_environment",
+    "every_provider",
     "served",
 ]
 
-INSTITUTIONS: Final = ("ins_chase", "ins_bank_of_america", "ins_wells_fargo", "ins_citi")
+_INSTITUTIONS: Final = ("ins_chase", "ins_bank_of_america", "ins_wells_fargo", "ins_citi")
 _CONFIG: Final = """\
 [providers.plaid.limits]
 enabled = false
@@ -38,6 +39,26 @@ balance_age = "told"
 _START_TIMEOUT_S: Final = 170.0
 _POLL_S: Final = 0.05
 _OURS: Final = ("ORCHESTRATOR_", "RAY_", *(f"{spec.env_prefix}_" for spec in REGISTRY.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Configured providers, and the environment that configures them."""
+
+    providers: tuple[str, ...]
+    environ: Mapping[str, str]
+
+
+def _keys(providers: Iterable[str], upstream_url: str) -> Keys:
+    chosen = tuple(REGISTRY[name] for name in providers)
+    environ = {name: "benchmark" for spec in chosen for name in spec.credentials}
+    environ |= {f"{spec.env_prefix}_BASE_URL": upstream_url for spec in chosen}
+    return Keys(tuple(spec.name for spec in chosen), environ)
+
+
+def every_provider(upstream_url: str) -> Keys:
+    """All providers configured, though only Plaid's calls are answered at the upstream."""
+    return _keys(REGISTRY, upstream_url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +82,7 @@ class Served:
         named = tuple(f"space_{number}" for number in range(spaces))
         with httpx.Client(base_url=self.url, timeout=60, trust_env=False) as http:
             for number, space_id in enumerate(named):
-                institution_id = INSTITUTIONS[number % len(INSTITUTIONS)]
+                institution_id = _INSTITUTIONS[number % len(_INSTITUTIONS)]
                 params: dict[str, Json] = {"spaceId": space_id, "institutionId": institution_id}
                 made = _data(http.post("/v1/operations/createLink", json={"params": params}))
                 exchange: dict[str, Json] = {
@@ -100,13 +121,16 @@ def clean_environment() -> dict[str, str]:
 
 
 @contextmanager
-def served(folder: Path, upstream_url: str, config: str = "") -> Iterator[Served]:
+def served(
+    folder: Path, upstream_url: str, config: str = "", *, keys: Keys | None = None
+) -> Iterator[Served]:
     """Start a system with its own data, ports and Plaid at the upstream; stop it at the end.
 
     Args:
         folder: gets its data.
         upstream_url: stands for Plaid.
         config: TOML beside ours.
+        keys: of other providers than Plaid alone.
 
     Raises:
         BenchmarkFailed: it does not answer in time.
@@ -122,9 +146,7 @@ def served(folder: Path, upstream_url: str, config: str = "") -> Iterator[Served
         "ORCHESTRATOR_DATA_DIR": str(data_dir),
         "ORCHESTRATOR_CONFIG": str(config_file),
         "ORCHESTRATOR_PORT": str(port),
-        "PLAID_CLIENT_ID": "benchmark",
-        "PLAID_SECRET": "benchmark",
-        "PLAID_BASE_URL": upstream_url,
+        **(keys or _keys(("plaid",), upstream_url)).environ,
     }
     log, url = folder / "serve.out", f"http://127.0.0.1:{port}"
     began = time.monotonic()
