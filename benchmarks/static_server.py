@@ -4,7 +4,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, cast
 
 import uvloop
 
@@ -34,8 +34,8 @@ class _StaticAnswers(asyncio.Protocol):
         self._come = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)
-        self._transport = transport
+        # uvloop's transports are not of asyncio's class.
+        self._transport = cast(asyncio.WriteTransport, transport)
 
     def data_received(self, data: bytes) -> None:
         self._come += data
