@@ -17,10 +17,6 @@ from benchmarks.served import clean_environment, served
 from benchmarks.setting import Setting
 from benchmarks.upstream import upstream
 
-NAME: Final = "batch_ops"
-SUMMARY: Final = "POST /v1/batch with items of 1,000, against a bare httpx loop as concurrent"
-LONGEST_S: Final = 600.0
-
 _ITEMS: Final = 1_000
 _IN_PARALLEL: Final = 2
 _IN_FLIGHT: Final = 512
@@ -38,7 +34,7 @@ max_waiting = 1500
 
 
 def run(setting: Setting) -> Result:
-    """See `SUMMARY`."""
+    """Measure; see the module."""
     items = setting.sized(_ITEMS, 100)
     rounds = setting.sized(2, 1)
     operations = items * _IN_PARALLEL * rounds
@@ -69,7 +65,6 @@ def run(setting: Setting) -> Result:
         Reach.ratio_at_least(_REACH),
     )
     return Result(
-        NAME,
         (figure,),
         notes=(f"at most {_IN_FLIGHT} calls under way at the upstream on both sides",),
     )

@@ -13,14 +13,14 @@ from rich.console import Console
 from rich.status import Status
 
 from benchmarks.apart import run_apart
-from benchmarks.listing import MODULES, benchmark
+from benchmarks.listing import BENCHMARKS
 from benchmarks.report import table, write_results
 from benchmarks.results import BenchmarkFailed, Result
 
 __all__ = ["app"]
 
 RESULTS: Final = Path(__file__).with_name("results.json")
-_SHORT_LONGEST_S: Final = 180.0
+_SHORT_LONGEST_S: Final = 300.0
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 _WIDTH: Final = 150
@@ -29,14 +29,14 @@ _console = Console() if sys.stdout.isatty() else Console(width=_WIDTH)
 
 
 def _summaries() -> str:
-    lines = (f"[bold]{name}[/]: {benchmark(name).SUMMARY}" for name in MODULES)
+    lines = (f"[bold]{name}[/]: {listed.summary}" for name, listed in BENCHMARKS.items())
     return "The benchmarks, in the order in which they run:\n\n" + "\n\n".join(lines)
 
 
 def _known(names: list[str]) -> list[str]:
     for name in names:
-        if name not in MODULES:
-            raise typer.BadParameter(f"{name!r} is none of {', '.join(MODULES)}")
+        if name not in BENCHMARKS:
+            raise typer.BadParameter(f"{name!r} is none of {', '.join(BENCHMARKS)}")
     return names
 
 
@@ -44,7 +44,10 @@ def _known(names: list[str]) -> list[str]:
 def measure(
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="Which to run; all of them when left out.", show_default=False),
+        typer.Argument(
+            help="Which to run; all of them when left out, with --short those that are quick.",
+            show_default=False,
+        ),
     ] = None,
     *,
     short: Annotated[
@@ -77,10 +80,12 @@ def measure(
     with data folders of its own, and ends it. Exit code 1 where one could not be measured; a reach
     that is not met is shown, and no failure.
     """
-    chosen = _known(names or list(MODULES))
+    chosen = _known(
+        names or [n for n, listed in BENCHMARKS.items() if listed.in_short or not short]
+    )
     if results is None and not short and names is None:
         results = RESULTS
-    measured: list[Result] = []
+    measured: dict[str, Result] = {}
     failures: dict[str, str] = {}
     for name in chosen:
         try:
@@ -89,8 +94,8 @@ def measure(
             failures[name] = str(failed)
             _console.print(f"[red]{name} could not be measured[/]: {failed}", highlight=False)
         else:
-            measured.append(result)
-            _console.print(table(result))
+            measured[name] = result
+            _console.print(table(name, result))
     if results is not None:
         command = shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]])
         write_results(results, measured, failures, command=command, short=short)
@@ -105,7 +110,7 @@ def _one(name: str, keep: Path | None, *, short: bool, runs: int | None) -> Resu
     else:
         folder = keep.resolve() / name
         folder.mkdir(parents=True, exist_ok=False)
-    longest_s = _SHORT_LONGEST_S if short else benchmark(name).LONGEST_S
+    longest_s = _SHORT_LONGEST_S if short else BENCHMARKS[name].longest_s
     began = time.monotonic()
 
     with _console.status(name) as status:

@@ -20,10 +20,6 @@ from orchestrator.routing import (
     Succeeded,
 )
 
-NAME: Final = "decision"
-SUMMARY: Final = "one decision for five candidates, in microseconds: cached, fresh, and around it"
-LONGEST_S: Final = 120.0
-
 _PROVIDERS: Final = ("plaid", "mx", "finicity", "belvo", "bitso")
 _INSTITUTIONS: Final = tuple(f"ins_benchmark_{number}" for number in range(20))
 _AT: Final = 1_790_000_000.0
@@ -33,7 +29,7 @@ _REACH_FRESH_US: Final = 60.0
 
 
 def run(setting: Setting) -> Result:
-    """See `SUMMARY`."""
+    """Measure; see the module."""
     rounds = setting.sized(20_000, 1_000)
     measured: dict[str, list[float]] = {}
     for number in range(setting.runs):
@@ -41,7 +37,6 @@ def run(setting: Setting) -> Result:
         for what, measure in _MEASURES.items():
             measured.setdefault(what, []).append(measure(rounds))
     return Result(
-        NAME,
         tuple(
             Figure(what, "µs", tuple(runs), reach=_REACHES.get(what))
             for what, runs in measured.items()

@@ -15,12 +15,6 @@ from benchmarks.served import Served, accounts_bodies, clean_environment, served
 from benchmarks.setting import Setting
 from benchmarks.upstream import upstream
 
-NAME: Final = "http_ops"
-SUMMARY: Final = (
-    "getAccounts over HTTP at 1, 32 and 128 connections, against a no-op POST and peers"
-)
-LONGEST_S: Final = 900.0
-
 _CONNECTIONS: Final = (1, 32, 128)
 _SPACES: Final = 16
 _GET_ACCOUNTS: Final = "/v1/operations/getAccounts"
@@ -38,7 +32,7 @@ Seen = dict[tuple[str, int], list[Load]]
 
 
 def run(setting: Setting) -> Result:
-    """See `SUMMARY`."""
+    """Measure; see the module."""
     with ExitStack() as stack:
         vendor = stack.enter_context(upstream(setting.folder / "upstream"))
         setting.progress("starting the system")
@@ -120,7 +114,6 @@ def _result(seen: Seen) -> Result:
         figures += _of(seen, connections)
     loads = [came.load_cpu_ratio for each in seen.values() for came in each]
     return Result(
-        NAME,
         tuple(figures),
         notes=(
             "every target in turn within each run, over the same upstream",

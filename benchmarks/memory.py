@@ -14,10 +14,6 @@ from benchmarks.served import served
 from benchmarks.setting import Setting
 from benchmarks.upstream import upstream
 
-NAME: Final = "memory"
-SUMMARY: Final = "PSS of every process after 100,000 operations, against itself after 10,000"
-LONGEST_S: Final = 600.0
-
 _EARLY: Final = 10_000
 _LATE: Final = 100_000
 _ITEMS: Final = 500
@@ -28,7 +24,7 @@ _REACH: Final = 1.15
 
 
 def run(setting: Setting) -> Result:
-    """See `SUMMARY`. One long run: what grows with the work does not come and go between runs."""
+    """Measure; see the module. One long run: what grows with the work does not come and go between runs."""
     early, late = setting.sized(_EARLY, 500), setting.sized(_LATE, 1_000)
     with ExitStack() as stack:
         vendor = stack.enter_context(upstream(setting.folder / "upstream"))
@@ -70,7 +66,7 @@ def run(setting: Setting) -> Result:
     notes = ["one long run"]
     if last < late:
         notes.append(f"time ran out before {late:,} operations, so that nothing is judged")
-    return Result(NAME, tuple(figures), tuple(notes))
+    return Result(tuple(figures), tuple(notes))
 
 
 def _grown(

@@ -3,7 +3,7 @@
 import json
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -20,9 +20,9 @@ _PACKAGES: Final = ("ray", "httpx", "httpx-aiohttp", "aiohttp", "fastapi", "uvic
 _MET: Final = {True: "[green]met[/]", False: "[red]not met[/]", None: ""}
 
 
-def table(result: Result) -> Table:
+def table(name: str, result: Result) -> Table:
     """One benchmark's figures."""
-    drawn = Table(title=result.benchmark, title_justify="left", caption="\n".join(result.notes))
+    drawn = Table(title=name, title_justify="left", caption="\n".join(result.notes))
     drawn.add_column("what")
     drawn.add_column("median", justify="right")
     drawn.add_column("unit")
@@ -69,10 +69,15 @@ def described_machine() -> dict[str, Json]:
 
 
 def write_results(
-    path: Path, results: Sequence[Result], failures: Mapping[str, str], *, command: str, short: bool
+    path: Path,
+    results: Mapping[str, Result],
+    failures: Mapping[str, str],
+    *,
+    command: str,
+    short: bool,
 ) -> None:
     """Write what was measured in one go; a benchmark that failed is there with its reason."""
-    measured: dict[str, Json] = {result.benchmark: result.to_json() for result in results}
+    measured: dict[str, Json] = {name: result.to_json() for name, result in results.items()}
     document: dict[str, Json] = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": command,

@@ -183,7 +183,6 @@ class Figure:
 class Result:
     """All figures of one benchmark, and what a reader of them should know."""
 
-    benchmark: str
     figures: tuple[Figure, ...]
     notes: tuple[str, ...] = ()
 

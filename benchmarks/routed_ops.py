@@ -20,10 +20,6 @@ from orchestrator.domain import ExchangeData, LinkData, Operation, OperationRequ
 from orchestrator.intake import new_request_id
 from orchestrator.settings import load_settings
 
-NAME: Final = "routed_ops"
-SUMMARY: Final = "operations router → provider actor without a network, against no-op actor calls"
-LONGEST_S: Final = 300.0
-
 _CONCURRENT: Final = 2_000
 _PROVIDER: Final = "plaid"
 _INSTITUTION: Final = "ins_chase"
@@ -51,7 +47,7 @@ class NoOp:
 
 
 def run(setting: Setting) -> Result:
-    """See `SUMMARY`."""
+    """Measure; see the module."""
     concurrent = setting.sized(_CONCURRENT, 200)
     _environment(setting.folder)
     setting.progress("starting Ray, vault and log")
@@ -118,7 +114,6 @@ async def _measure(setting: Setting, noop: Handle, concurrent: int) -> Result:
         Reach.ratio_at_least(_REACH),
     )
     return Result(
-        NAME,
         (figure,),
         notes=("the whole router in this process: validation, vault, decision, plan, story",),
     )

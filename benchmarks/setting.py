@@ -46,14 +46,7 @@ class Setting:
 
 
 class Benchmark(Protocol):
-    """A benchmark's module: what is listed in `benchmarks.listing`."""
-
-    NAME: str
-    """As in `--only` and in `results.json`."""
-    SUMMARY: str
-    """What it measures and against what, in a line."""
-    LONGEST_S: float
-    """After which a full run is given up."""
+    """A benchmark's module."""
 
     def run(self, setting: Setting) -> Result:
         """Measure.

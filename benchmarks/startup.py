@@ -16,19 +16,13 @@ from benchmarks.served import await_answer, clean_environment, every_provider, s
 from benchmarks.setting import Setting
 from benchmarks.upstream import upstream
 
-NAME: Final = "startup"
-SUMMARY: Final = (
-    "start to first answer, and PSS at rest, against bare Ray + Serve with as many actors"
-)
-LONGEST_S: Final = 900.0
-
 _BESIDE_PROVIDERS: Final = ("vault", "attempt log")
 _REST_S: Final = 5.0
 _REACH: Final = 1.2
 
 
 def run(setting: Setting) -> Result:
-    """See `SUMMARY`."""
+    """Measure; see the module."""
     starts_s: list[float] = []
     bare_starts_s: list[float] = []
     rests_mb: list[float] = []
@@ -52,7 +46,6 @@ def run(setting: Setting) -> Result:
     bare = f"bare Ray + Serve, {actors} actors"
     reach = Reach.ratio_at_most(_REACH)
     return Result(
-        NAME,
         (
             Figure(
                 "start to first answer",
