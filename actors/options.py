@@ -19,6 +19,7 @@ __all__ = [
     "VAULT",
     "Handle",
     "attempt_log_actor",
+    "named_actor",
     "provider_actor",
     "provider_actor_name",
     "router_actor",
@@ -39,8 +40,8 @@ def provider_actor_name(provider: str) -> str:
     return f"provider:{provider}"
 
 
-def _named(name: str, module: str, kind: str, *args: object) -> Handle:
-    """The actor of this name, made where it is not there yet."""
+def named_actor(name: str, module: str, kind: str, *args: object) -> Handle:
+    """The actor of this name, made where it is not there yet: of a class by its module and name."""
     try:
         return ray.get_actor(name, namespace=NAMESPACE)
     except ValueError:
@@ -62,20 +63,20 @@ def _named(name: str, module: str, kind: str, *args: object) -> Handle:
 
 def vault_actor() -> Handle:
     """The vault's actor."""
-    return _named(VAULT, "actors.vault", "VaultActor")
+    return named_actor(VAULT, "actors.vault", "VaultActor")
 
 
 def attempt_log_actor() -> Handle:
     """The attempt log's actor."""
-    return _named(ATTEMPT_LOG, "actors.attempt_log_actor", "AttemptLogActor")
+    return named_actor(ATTEMPT_LOG, "actors.attempt_log_actor", "AttemptLogActor")
 
 
 def provider_actor(provider: str) -> Handle:
     """A provider's actor."""
     name = provider_actor_name(provider)
-    return _named(name, "actors.provider_actor", "ProviderActor", provider)
+    return named_actor(name, "actors.provider_actor", "ProviderActor", provider)
 
 
 def router_actor() -> Handle:
     """The named router, for callers without HTTP."""
-    return _named(ROUTER, "actors.router_actor", "RouterActor")
+    return named_actor(ROUTER, "actors.router_actor", "RouterActor")

@@ -54,17 +54,34 @@ from orchestrator.telemetry import configure_logging
 __all__ = ["ProviderActor", "Vendor", "assemble_provider", "reach_vendor"]
 
 
+@dataclass(frozen=True, slots=True)
+class Vendor:
+    """One vendor as these settings reach it. Nothing is connected before the first call."""
+
+    provider: FinancialProvider
+    client: VendorClient
+    quotas: tuple[Quota, ...]
+    exchange_consumes: bool
+    webhooks: WebhookReader | None
+
+
 class ProviderActor(Mailed):
     """One provider's desk, by name. What it has read leaves it encoded.
+
+    Args:
+        name: the provider's.
+        vendor: made in this process; as these settings reach it when left out.
 
     Raises:
         ConfigurationError: its settings are not usable.
 
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, vendor: Vendor | None = None) -> None:
         configure_logging()
-        self._desk = assemble_provider(load_settings(), name, RemoteVault(vault_actor()))
+        self._desk = assemble_provider(
+            load_settings(), name, RemoteVault(vault_actor()), vendor=vendor
+        )
         super().__init__(("execute",), cancels=True)
 
     async def execute(self, order: AttemptOrder) -> AttemptReply:
@@ -114,17 +131,6 @@ class ProviderActor(Mailed):
         return await self._desk.drain()
 
 
-@dataclass(frozen=True, slots=True)
-class Vendor:
-    """One vendor as these settings reach it. Nothing is connected before the first call."""
-
-    provider: FinancialProvider
-    client: VendorClient
-    quotas: tuple[Quota, ...]
-    exchange_consumes: bool
-    webhooks: WebhookReader | None
-
-
 def reach_vendor(settings: Settings, name: str, clock: Clock) -> Vendor:
     """A provider's adapter over an HTTP client of its own.
 
@@ -162,6 +168,7 @@ def assemble_provider(
     vault: VaultPort,
     *,
     clock: Clock | None = None,
+    vendor: Vendor | None = None,
 ) -> ProviderDesk:
     """One provider's desk: adapter, HTTP client, and a guard that knows what the last one knew.
 
@@ -170,13 +177,14 @@ def assemble_provider(
         name: the provider's.
         vault: connections and link sessions.
         clock: the machine's when left out.
+        vendor: as these settings reach it when left out.
 
     Raises:
         ConfigurationError: it is unknown, has no adapter, or its address is not usable.
 
     """
     clock = clock or SystemClock()
-    vendor = reach_vendor(settings, name, clock)
+    vendor = vendor or reach_vendor(settings, name, clock)
     section = settings.policies.providers[name]
     requests = settings.policies.requests
     breaker = settings.policies.breaker
