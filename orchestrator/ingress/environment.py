@@ -106,4 +106,4 @@ def tell_imported_ray() -> None:
         raylet.Config.initialize("")
     constants = sys.modules.get("ray._private.ray_constants")
     if constants is not None:
-        constants.ENABLE_RAY_CLUSTER = False
+        vars(constants)["ENABLE_RAY_CLUSTER"] = False

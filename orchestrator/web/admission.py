@@ -1,6 +1,5 @@
 """How many requests may be under way at once; those over it are told so at once."""
 
-import asyncio
 from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -29,6 +28,7 @@ class Admission:
         self._under_way = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request, or refuse it."""
         if scope["type"] != "http" or not scope["path"].startswith(_BOUNDED):
             await self._app(scope, receive, send)
         elif self._under_way >= self._most:
