@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from orchestrator.domain import ConfigurationError, OrchestratorError
 from orchestrator.ingress import LOOPBACK, OwnPlaces, ray_environment, tell_imported_ray
+from orchestrator.ray_start import start_ray
 from orchestrator.runtime import TOKEN_FILE, RunningSystem
 from orchestrator.sandbox_process import SandboxProcess, sandbox_environment
 from orchestrator.settings import Settings, load_settings
@@ -38,7 +39,6 @@ Progress = Callable[[str], None]
 _ACTOR_START_TIMEOUT_S: Final = 120.0
 _DRAIN_TIMEOUT_S: Final = 10.0
 _SERVE_LOGGING: Final = {"log_level": "WARNING", "enable_access_log": False}
-_OBJECT_STORE_BYTES: Final = 128 * 1024 * 1024
 
 
 def prepare_environment(settings: Settings) -> None:
@@ -226,24 +226,12 @@ class System:
         self._progress(f"sandbox providers at {self._sandbox.url}, {why}")
 
     def _start_ray(self) -> str:
-        import ray  # noqa: PLC0415  only once the environment is prepared
-
-        from actors.options import NAMESPACE  # noqa: PLC0415  as above
+        from actors.options import NAMESPACE  # noqa: PLC0415  imports Ray
 
         self._ray_started = True
-        ray.init(
-            address="local",
-            namespace=NAMESPACE,
-            num_cpus=max(2, os.cpu_count() or 2),
-            include_dashboard=False,
-            object_store_memory=_OBJECT_STORE_BYTES,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            configure_logging=True,
-            _node_ip_address="127.0.0.1",
-        )
+        address = start_ray(NAMESPACE)
         self._progress("Ray started")
-        return str(ray.get_runtime_context().gcs_address)
+        return address
 
     def _make_actors(self) -> None:
         """Make the actors; they start while other things do."""
