@@ -50,8 +50,7 @@ def rewritten(config: str, plan: Mapping[str, object]) -> str:
     Args:
         config: as Ray Serve wrote it.
         plan: `bind` (address and port to listen on), `most_requests` (under way at once),
-            `overloaded` and `errors` (problem documents by status, `REQUEST_ID` in the id's place),
-            `pages` (files of whole answers by status, for what is no request).
+            `overloaded` and `errors` (problem documents by status, `REQUEST_ID` in the id's place).
 
     Raises:
         ValueError: the configuration is not of the kind that is known here.
@@ -125,7 +124,7 @@ def _quiet(section: Section) -> Section:
 
 def _errors(plan: Mapping[str, object]) -> Mapping[str, str]:
     errors = plan["errors"]
-    assert isinstance(errors, dict)  # noqa: S101  our own start has written it
+    assert isinstance(errors, dict)  # noqa: S101  written by our own start
     return errors
 
 
@@ -145,14 +144,8 @@ def _return(status: int, document: str) -> str:
 
 
 def _answering(section: Section, plan: Mapping[str, object]) -> Section:
-    pages = plan["pages"]
-    assert isinstance(pages, dict)  # noqa: S101  as above
-    return [
-        *section,
-        f"    timeout http-request {_HEADERS_WITHIN}",
-        *(f"    http-error {_answer(int(s), text)}" for s, text in _errors(plan).items()),
-        *(f"    errorfile {status} {page}" for status, page in pages.items()),
-    ]
+    errors = [f"    http-error {_answer(int(s), text)}" for s, text in _errors(plan).items()]
+    return [*section, f"    timeout http-request {_HEADERS_WITHIN}", *errors]
 
 
 def _listening(

@@ -5,7 +5,6 @@ import os
 import shlex
 import sys
 from collections.abc import Mapping
-from http import HTTPStatus
 from importlib.util import find_spec
 from pathlib import Path
 from shutil import which
@@ -39,7 +38,6 @@ def write_haproxy(
     most_requests: int,
     overloaded: Mapping[str, Json],
     errors: Mapping[int, Mapping[str, Json]],
-    unread: Mapping[int, Mapping[str, Json]],
 ) -> str:
     """Write the program; answers its path.
 
@@ -50,18 +48,13 @@ def write_haproxy(
         most_requests: requests under way at once; those over it are answered `overloaded`.
         overloaded: that answer's problem document, `REQUEST_ID` in place of the request's id.
         errors: the documents of HAProxy's other answers, by status.
-        unread: those for what is no request and so has no id.
 
     """
-    pages = {status: folder / f"{status}.http" for status in unread}
-    for status, page in pages.items():
-        page.write_bytes(_whole_answer(status, unread[status]))
     plan = {
         "binary": binary,
         "bind": bind,
         "most_requests": most_requests,
         "overloaded": json.dumps(overloaded),
-        "pages": {str(status): str(page) for status, page in pages.items()},
         "errors": {str(status): json.dumps(document) for status, document in errors.items()},
     }
     (folder / _PLAN).write_text(json.dumps(plan), encoding="utf-8")
@@ -70,15 +63,3 @@ def write_haproxy(
     program.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n', encoding="utf-8")
     program.chmod(0o700)
     return str(program)
-
-
-def _whole_answer(status: int, document: Mapping[str, Json]) -> bytes:
-    body = json.dumps(document).encode()
-    head = (
-        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
-        "Content-Type: application/problem+json",
-        f"Content-Length: {len(body)}",
-        "Cache-Control: no-store",
-        "Connection: close",
-    )
-    return "\r\n".join((*head, "", "")).encode() + body

@@ -5,7 +5,7 @@ from typing import Final
 
 from orchestrator.ingress import OwnPlaces, haproxy_binary, serve_environment, write_haproxy
 
-from .problem_documents import TOO_MANY_REQUESTS, own_answers, problem_body, unread_answers
+from .problem_documents import TOO_MANY_REQUESTS, own_answers, problem_body
 
 __all__ = ["take_haproxy"]
 
@@ -33,7 +33,6 @@ def take_haproxy(places: OwnPlaces, host: str, port: int, *, most_requests: int)
         most_requests=most_requests,
         overloaded=problem_body(TOO_MANY_REQUESTS, _REQUEST_ID),
         errors=own_answers(_REQUEST_ID),
-        unread=unread_answers(),
     )
     os.environ.update(serve_environment(places, program))
     return True

@@ -12,7 +12,6 @@ __all__ = [
     "own_answers",
     "problem_body",
     "status_of",
-    "unread_answers",
 ]
 
 TOO_MANY_REQUESTS: Final = OperationError(
@@ -105,19 +104,13 @@ def internal_body(request_id: str) -> dict[str, Json]:
     )
 
 
-def unread_answers() -> dict[int, dict[str, Json]]:
-    """What the proxy before us tells whoever sends it no request, by status; they have no id."""
-    broken = OperationError(ErrorType.VALIDATION, "NOT_HTTP", "this is no HTTP request")
-    late = OperationError(ErrorType.VALIDATION, "HTTP_408", "the headers did not arrive in time")
-    return {
-        status: {**problem_body(error, "", status=status), "requestId": None}
-        for status, error in ((400, broken), (408, late))
-    }
-
-
 def own_answers(request_id: str) -> dict[int, dict[str, Json]]:
     """What the proxy before us tells where no answer of ours comes, by status."""
+    malformed = OperationError(ErrorType.VALIDATION, "NOT_HTTP", "this is no HTTP request")
+    late = OperationError(ErrorType.VALIDATION, "HTTP_408", "the headers did not arrive in time")
     return {
+        400: problem_body(malformed, request_id, status=400),
+        408: problem_body(late, request_id, status=408),
         502: _ours(
             request_id,
             502,

@@ -5,6 +5,7 @@ import json
 import socket
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import httpx
 import psutil
@@ -48,7 +49,7 @@ def listeners(system: Serving) -> dict[str, str]:
 
 def is_loopback(place: str) -> bool:
     """Whether an address is this machine's own, in either family."""
-    address = ipaddress.ip_address(place.split(maxsplit=1)[0])
+    address = ipaddress.ip_address(place.split()[0])
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return (mapped or address).is_loopback
 
