@@ -9,6 +9,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import Final
 
+from orchestrator.worker_start import HOOK, HOOK_VARIABLE, keep_pandas_out_of_serve
+
 __all__ = ["start_ray"]
 
 _OBJECT_STORE_BYTES: Final = 128 * 1024 * 1024
@@ -21,7 +23,8 @@ def start_ray(namespace: str) -> str:
     """
     import ray  # noqa: PLC0415  as above
 
-    with _without_what_is_not_used():
+    keep_pandas_out_of_serve()
+    with _without_what_is_not_used(), _told_to_workers(HOOK_VARIABLE, HOOK):
         ray.init(
             address="local",
             namespace=namespace,
@@ -53,6 +56,16 @@ def _without_what_is_not_used() -> Iterator[None]:
         undone.enter_context(_put(services, "start_api_server", _start_nothing))
         undone.enter_context(_put(utils, "get_dashboard_dependency_error", _no_dashboard))
         yield
+
+
+@contextmanager
+def _told_to_workers(variable: str, value: str) -> Iterator[None]:
+    """Inside it, Ray is started with this in its environment, which its workers inherit."""
+    os.environ[variable] = value
+    try:
+        yield
+    finally:
+        del os.environ[variable]
 
 
 def _start_nothing(*_given: object, **_named: object) -> tuple[None, None]:

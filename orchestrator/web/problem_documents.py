@@ -106,11 +106,7 @@ def internal_body(request_id: str) -> dict[str, Json]:
 
 def own_answers(request_id: str) -> dict[int, dict[str, Json]]:
     """What the proxy before us tells where no answer of ours comes, by status."""
-    malformed = OperationError(ErrorType.VALIDATION, "NOT_HTTP", "this is no HTTP request")
-    late = OperationError(ErrorType.VALIDATION, "HTTP_408", "the headers did not arrive in time")
     return {
-        400: problem_body(malformed, request_id, status=400),
-        408: problem_body(late, request_id, status=408),
         502: _ours(
             request_id,
             502,

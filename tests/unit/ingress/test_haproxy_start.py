@@ -1,7 +1,6 @@
 """What becomes of the configuration that Ray Serve writes for HAProxy."""
 
 import json
-import os
 import subprocess
 from pathlib import Path
 
@@ -154,4 +153,4 @@ def test_haproxy_takes_the_configuration(tmp_path: Path) -> None:
 
     assert 0 == run.returncode, run.stderr
     assert f"bind {BIND}" in config.read_text()
-    assert os.stat(program).st_mode & 0o077 == 0
+    assert 0 == Path(program).stat().st_mode & 0o077
