@@ -1,18 +1,20 @@
 """What every process of one installation derives from its settings alike."""
 
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
-
-from sqlalchemy import URL
 
 from orchestrator.catalogue import Catalogue
 from orchestrator.domain import ConfigurationError
 from orchestrator.intake import Intake
-from orchestrator.providers.http import is_loopback
-from orchestrator.providers.registry import REGISTRY, ProviderSpec
+from orchestrator.provider_registry import REGISTRY, ProviderSpec
 from orchestrator.settings import ProviderKeys, Settings
-from orchestrator.vault import VaultCipher, VaultStore, vault_cipher, vault_url
+from orchestrator.vault import VaultCipher, vault_cipher
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
+
+    from orchestrator.vault import VaultStore
 
 __all__ = [
     "ATTEMPTS_FILE",
@@ -86,17 +88,19 @@ def cipher_of(settings: Settings) -> VaultCipher:
     return vault_cipher(settings.environment.vault_key, settings.data_dir)
 
 
-def vault_url_of(settings: Settings) -> URL:
+def vault_url_of(settings: Settings) -> "URL":
     """Where this installation's vault is.
 
     Raises:
         ConfigurationError: `ORCHESTRATOR_VAULT_URL` is not usable.
 
     """
+    from orchestrator.vault import vault_url  # noqa: PLC0415  a database's, which few processes see
+
     return vault_url(settings.data_dir, settings.environment.vault_url)
 
 
-def open_vault(settings: Settings) -> VaultStore:
+def open_vault(settings: Settings) -> "VaultStore":
     """This installation's vault, brought to this program's schema.
 
     Raises:
@@ -104,6 +108,8 @@ def open_vault(settings: Settings) -> VaultStore:
         StoreError: it cannot be opened, or belongs to a newer program.
 
     """
+    from orchestrator.vault import VaultStore  # noqa: PLC0415  as above
+
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     store = VaultStore(vault_url_of(settings))
     try:
@@ -153,6 +159,8 @@ def public_url(settings: Settings) -> str | None:
         ConfigurationError: it is neither https nor on loopback, or more than an address.
 
     """
+    from orchestrator.providers.http import is_loopback  # noqa: PLC0415  an HTTP client's imports
+
     url = settings.environment.public_url
     if url is None:
         return None

@@ -34,7 +34,7 @@ from actors.webhook_intake import WebhookIntake
 from models import ActiveModelWatch, ModelRegistry, SelectionPolicy
 from orchestrator.access import Access
 from orchestrator.domain import Clock, Json, OperationRequest, OperationResult, SystemClock
-from orchestrator.providers.registry import REGISTRY
+from orchestrator.provider_registry import REGISTRY
 from orchestrator.routing import PlanOptions
 from orchestrator.settings import Settings, load_settings
 from orchestrator.spool import SpoolWriter

@@ -3,7 +3,7 @@
 import json
 from base64 import b64decode, b64encode
 
-from orchestrator.providers.webhooks import WebhookDelivery
+from orchestrator.providers.webhook_delivery import WebhookDelivery
 from orchestrator.vault import VaultCipher
 
 __all__ = ["open_webhook", "seal_webhook"]

@@ -19,7 +19,7 @@ from orchestrator.domain import (
     WebhookRefusal,
     WebhookRefused,
 )
-from orchestrator.providers.webhooks import WebhookDelivery
+from orchestrator.providers.webhook_delivery import WebhookDelivery
 from orchestrator.vault import VaultCipher
 
 __all__ = ["WebhookIntake"]

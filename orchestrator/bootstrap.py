@@ -9,7 +9,6 @@ import logging
 import os
 import secrets
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -18,6 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from orchestrator.domain import ConfigurationError, OrchestratorError
+from orchestrator.ingress import LOOPBACK, OwnPlaces, ray_environment, tell_imported_ray
+from orchestrator.ray_start import start_ray
 from orchestrator.runtime import TOKEN_FILE, RunningSystem
 from orchestrator.sandbox_process import SandboxProcess, sandbox_environment
 from orchestrator.settings import Settings, load_settings
@@ -38,16 +39,6 @@ Progress = Callable[[str], None]
 _ACTOR_START_TIMEOUT_S: Final = 120.0
 _DRAIN_TIMEOUT_S: Final = 10.0
 _SERVE_LOGGING: Final = {"log_level": "WARNING", "enable_access_log": False}
-_OBJECT_STORE_BYTES: Final = 128 * 1024 * 1024
-# Read by Ray Serve when it is imported, here and in its own processes.
-_SERVE_ENVIRONMENT: Final = {
-    "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.2",
-    "RAY_SERVE_PROXY_MIN_DRAINING_PERIOD_S": "1",
-    "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_DEDUP_LOGS": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-}
 
 
 def prepare_environment(settings: Settings) -> None:
@@ -56,14 +47,11 @@ def prepare_environment(settings: Settings) -> None:
     os.environ["ORCHESTRATOR_DATA_DIR"] = str(settings.data_dir)
     if settings.environment.config is not None:
         os.environ["ORCHESTRATOR_CONFIG"] = str(settings.environment.config.absolute())
-    for name, value in _SERVE_ENVIRONMENT.items():
+    for name, value in ray_environment().items():
         os.environ.setdefault(name, value)
     os.environ["RAY_AUTH_MODE"] = "token"
     os.environ["RAY_AUTH_TOKEN_PATH"] = str(_token_file(settings.data_dir))
-    raylet = sys.modules.get("ray._raylet")
-    if raylet is not None:
-        # Ray reads its settings when it is imported; where somebody did so before us, once more.
-        raylet.Config.initialize("")
+    tell_imported_ray()
 
 
 def _token_file(data_dir: Path) -> Path:
@@ -121,6 +109,8 @@ class System:
         self._http = http
         self._use_sandbox = use_sandbox
         self._sandbox: SandboxProcess | None = None
+        self._places: OwnPlaces | None = None
+        self._serve_host = settings.environment.host
         self._running: RunningSystem | None = None
         self._ray_started = False
         self._providers: dict[str, RemoteProvider] = {}
@@ -159,6 +149,9 @@ class System:
             self._running = None
         if self._ray_started:
             self._stop_ray()
+        if self._places is not None:
+            self._places.remove()
+            self._places = None
         if self._sandbox is not None:
             self._sandbox.stop()
             self._sandbox = None
@@ -179,11 +172,13 @@ class System:
             check_port_free(host, port, "ORCHESTRATOR_PORT")
         check_vault(self._settings)
         prepare_environment(self._settings)
+        if self._http:
+            self._take_places(host, port)
         self._start_sandbox()
         address = self._step(self._start_ray)
         self._step(self._make_actors)
         if self._http:
-            self._step(lambda: self._start_serve(host, port))
+            self._step(lambda: self._start_serve(port))
         self._step(self._await_actors)
         if self._http:
             self._step(self._run_application)
@@ -199,6 +194,17 @@ class System:
         if self._cancelled.is_set():
             raise OrchestratorError("the start was given up")
         return work()
+
+    def _take_places(self, host: str, port: int) -> None:
+        """Tell Serve, before it is imported anywhere, to answer through HAProxy where there is one."""
+        from orchestrator.web.ingress import take_haproxy  # noqa: PLC0415  keeps --help fast
+
+        self._places = OwnPlaces.find(self._settings.data_dir)
+        most = self._settings.policies.ingress.max_requests
+        if take_haproxy(self._places, host, port, most_requests=most):
+            self._serve_host = LOOPBACK  # HAProxy alone listens where callers come
+        else:
+            self._progress("no HAProxy on this machine: Ray Serve's own proxy answers, slower")
 
     def _start_sandbox(self) -> None:
         from actors.installation import configured_providers  # noqa: PLC0415  keeps --help fast
@@ -220,24 +226,12 @@ class System:
         self._progress(f"sandbox providers at {self._sandbox.url}, {why}")
 
     def _start_ray(self) -> str:
-        import ray  # noqa: PLC0415  only once the environment is prepared
-
-        from actors.options import NAMESPACE  # noqa: PLC0415  as above
+        from actors.options import NAMESPACE  # noqa: PLC0415  imports Ray
 
         self._ray_started = True
-        ray.init(
-            address="local",
-            namespace=NAMESPACE,
-            num_cpus=max(2, os.cpu_count() or 2),
-            include_dashboard=False,
-            object_store_memory=_OBJECT_STORE_BYTES,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            configure_logging=True,
-            _node_ip_address="127.0.0.1",
-        )
+        address = start_ray(NAMESPACE)
         self._progress("Ray started")
-        return str(ray.get_runtime_context().gcs_address)
+        return address
 
     def _make_actors(self) -> None:
         """Make the actors; they start while other things do."""
@@ -265,13 +259,13 @@ class System:
                 raise OrchestratorError(f"the actor of {what} did not start: {cause}") from None
             self._progress(f"{what} ready")
 
-    def _start_serve(self, host: str, port: int) -> None:
+    def _start_serve(self, port: int) -> None:
         from ray import serve  # noqa: PLC0415  as above
 
         logging.getLogger("ray.serve").setLevel(logging.WARNING)
         serve.start(
             proxy_location="HeadOnly",
-            http_options={"host": host, "port": port, "access_log": False},
+            http_options={"host": self._serve_host, "port": port, "access_log": False},
             logging_config=_SERVE_LOGGING,
         )
         self._progress("Ray Serve started")

@@ -94,6 +94,12 @@ class RequestsSection(_Section):
         return int(self.hedge_after.removeprefix("p")) / 100
 
 
+class IngressSection(_Section):
+    """Bounds of what callers may send at once."""
+
+    max_requests: Annotated[int, Field(ge=1, le=8000)]
+
+
 class AttemptLogSection(_Section):
     """Bounds of the attempt log's database and of its readers."""
 
@@ -146,6 +152,7 @@ class Policies(_Section):
     selection: SelectionSection
     breaker: BreakerSection
     requests: RequestsSection
+    ingress: IngressSection
     attempt_log: AttemptLogSection
     catalogue: CatalogueSection
     providers: dict[ProviderName, ProviderSection] = Field(default={}, validate_default=True)

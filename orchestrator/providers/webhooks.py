@@ -2,7 +2,6 @@
 
 import hashlib
 import hmac
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -12,6 +11,7 @@ from pydantic import SecretStr
 from orchestrator.domain import WebhookRefusal, WebhookRefused, loads_decimal
 
 from .payload import Payload
+from .webhook_delivery import WebhookDelivery
 
 __all__ = [
     "News",
@@ -34,18 +34,6 @@ class News(StrEnum):
     RECOVERED = "recovered"
     GONE = "gone"
     NOTHING = "nothing"
-
-
-@dataclass(frozen=True, slots=True)
-class WebhookDelivery:
-    """One delivery as it came, its body raw. Header names are lower case.
-
-    `received_at` is unix seconds. Neither headers nor body are shown: they can hold secrets.
-    """
-
-    headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
-    received_at: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,5 @@
 """Idempotency keys: one request a key, and its answer again for whoever repeats it."""
 
-import json
 from typing import Final
 
 from sqlalchemy import ColumnElement, and_, delete, or_, select, update
@@ -11,16 +10,11 @@ from .database import Database, insert_if_absent
 from .schema import idempotency
 from .values import Fresh, IdempotencyStart, Mismatch, Replay, Running
 
-__all__ = ["KEPT_S", "IdempotencyLedger", "answer_owner"]
+__all__ = ["KEPT_S", "IdempotencyLedger"]
 
 KEPT_S: Final = 86_400.0
 _LONGEST_RUN_S: Final = 900.0
 """No request lives longer than ten minutes: a key that runs for more has lost whoever took it."""
-
-
-def answer_owner(caller_id: str, operation: str, key: str) -> str:
-    """What the answer under a key is sealed for."""
-    return json.dumps([caller_id, operation, key])
 
 
 def _is(caller_id: str, operation: Operation, key: str) -> ColumnElement[bool]:

@@ -21,9 +21,9 @@ from sqlalchemy import (
 
 from orchestrator.domain import StoreError
 
+from .answers import answer_owner
 from .cipher import VaultCipher
 from .database import Database
-from .idempotency import answer_owner
 from .schema import connections, idempotency, link_sessions
 
 __all__ = ["Resealed", "reseal", "sealed_rows"]

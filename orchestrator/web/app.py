@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import Final
 
 import orjson
 import structlog
@@ -15,10 +16,13 @@ from orchestrator.domain import ErrorType, OperationError, RequestRefused
 from orchestrator.intake import new_request_id
 
 from . import admin, connections, operations, webhooks
+from .admission import Admission
 from .problem import PROBLEM_JSON, internal_body, problem
 from .service import OpenService
 
-__all__ = ["create_app"]
+__all__ = ["MOST_REQUESTS", "create_app"]
+
+MOST_REQUESTS: Final = 2048
 
 _log = structlog.get_logger("web")
 
@@ -89,8 +93,14 @@ async def _unexpected(request: Request, error: Exception) -> Response:
     return Response(body, 500, {"X-Request-Id": request_id}, PROBLEM_JSON)
 
 
-def create_app(open_service: OpenService) -> FastAPI:
-    """The application; `open_service` is awaited once when it starts."""
+def create_app(open_service: OpenService, *, most_requests: int = MOST_REQUESTS) -> FastAPI:
+    """The application; `open_service` is awaited once when it starts.
+
+    Args:
+        open_service: makes the service behind it.
+        most_requests: under `/v1` that may be under way at once.
+
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -106,6 +116,7 @@ def create_app(open_service: OpenService) -> FastAPI:
         description="Bank data through several providers behind one interface.",
         lifespan=lifespan,
     )
+    app.add_middleware(Admission, most=most_requests)
     app.add_middleware(_RequestId)
     app.add_exception_handler(RequestRefused, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)

@@ -5,6 +5,9 @@ from typing import Final
 from fastapi import FastAPI
 from ray import serve
 
+from orchestrator.ingress import keep_replica_local
+from orchestrator.settings import load_settings
+
 __all__ = ["APPLICATION", "app", "build_app"]
 
 APPLICATION: Final = "orchestrator"
@@ -16,14 +19,16 @@ def build_app() -> FastAPI:
 
     from .app import create_app  # noqa: PLC0415  as above
 
-    return create_app(open_service)
+    keep_replica_local()
+    most = load_settings().policies.ingress.max_requests
+    return create_app(open_service, most_requests=most)
 
 
 _ingress = serve.deployment(
     name="ingress",
     num_replicas=1,
-    # A queue of our own choosing: Serve's default of 5 would hold everything else back.
-    max_ongoing_requests=1024,
+    # The application bounds what it takes, and says so; Serve's default of 5 would hold it back.
+    max_ongoing_requests=100_000,
     ray_actor_options={"num_cpus": 0},
     health_check_period_s=5,
     graceful_shutdown_timeout_s=10,
