@@ -4,8 +4,6 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
-import httpx
-
 from actors.provider_actor import ProviderActor, Vendor
 from orchestrator.domain import (
     AccountType,
@@ -25,6 +23,7 @@ from orchestrator.providers.protocol import (
     TransactionsRead,
     TransactionsRequest,
 )
+from orchestrator.providers.vendor_client import client_for
 
 __all__ = ["InProcessProviderActor"]
 
@@ -86,7 +85,7 @@ class InProcessProviderActor(ProviderActor):
     def __init__(self, name: str) -> None:
         vendor = Vendor(
             provider=_InProcess(),
-            client=httpx.AsyncClient(trust_env=False),
+            client=client_for("http://127.0.0.1"),
             quotas=(),
             exchange_consumes=True,
             webhooks=None,
