@@ -39,6 +39,10 @@ BENCHMARKS: Final[Mapping[str, Listed]] = {
         "POST /v1/batch with items of 1,000, against a bare httpx loop as concurrent",
         600.0,
     ),
+    "bad_cases": Listed(
+        "a silent upstream under 10,000 operations, callers that leave, a batch that fails whole",
+        400.0,
+    ),
     "memory": Listed(
         "PSS of every process after 100,000 operations, against itself after 10,000",
         600.0,
