@@ -1,7 +1,7 @@
 """The one way out to a vendor: bounded in size and time, never redirected, failures classified."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
@@ -177,7 +177,8 @@ class VendorHttp:
                 trace.http_status = response.status_code
             try:
                 self._refuse_redirect(response)
-                body = await _bounded_body(response)
+                told = _headers_of(response)
+                body = await _bounded_body(response, told)
             finally:
                 await response.aclose()
         except httpx.HTTPError as error:
@@ -185,7 +186,6 @@ class VendorHttp:
         except aiohttp.ClientError:
             # Protocol violations pass the transport's own mapping, and name the URL in their text.
             raise malformed("not HTTP") from None
-        told = _headers_of(response)
         note_request_id(told.get("x-request-id"))
         allowance = told_allowance(told)
         if trace is not None and allowance is not None:
@@ -212,15 +212,19 @@ def _headers_of(response: httpx.Response) -> dict[str, str]:
     return told
 
 
-async def _bounded_body(response: httpx.Response) -> bytes:
-    declared = response.headers.get("content-length", "")
+async def _bounded_body(response: httpx.Response, headers: Mapping[str, str]) -> bytes:
+    declared = headers.get("content-length", "")
     too_long = len(declared) > _LONGEST_LENGTH_DIGITS
     if _DIGITS.fullmatch(declared) and (too_long or int(declared) > MAX_ANSWER_BYTES):
         raise malformed("larger than 16 MiB", http_status=response.status_code)
     chunks: list[bytes] = []
     size = 0
+    chunks_of: AsyncIterator[bytes] | httpx.AsyncByteStream = response.aiter_bytes()
+    if "content-encoding" not in headers and isinstance(response.stream, httpx.AsyncByteStream):
+        # Nothing to decode: httpx's own reading would only pass the chunks through.
+        chunks_of = response.stream
     try:
-        async for chunk in response.aiter_bytes():
+        async for chunk in chunks_of:
             size += len(chunk)
             if size > MAX_ANSWER_BYTES:
                 raise malformed("larger than 16 MiB", http_status=response.status_code)

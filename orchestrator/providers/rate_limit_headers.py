@@ -26,6 +26,8 @@ _NAMES: Final = (
     ("x-rate-limit-remaining", "x-rate-limit-reset"),
 )
 
+_SAYING: Final = frozenset({"ratelimit", *(remaining for remaining, _ in _NAMES)})
+
 
 def told_allowance(headers: Mapping[str, str], now: datetime | None = None) -> ToldAllowance | None:
     """How many calls the vendor still takes and when its limit resets; None where it says neither.
@@ -38,6 +40,8 @@ def told_allowance(headers: Mapping[str, str], now: datetime | None = None) -> T
         now: aware time, where a reset is told as one; the machine's when left out.
 
     """
+    if _SAYING.isdisjoint(headers):
+        return None
     at_unix_s = (now or datetime.now(UTC)).timestamp()
     told = list(_pairs(headers, at_unix_s))
     if not told:

@@ -85,7 +85,7 @@ class VendorClient:
 
         """
         sent = {**_ALWAYS, **headers}
-        body = None
+        body = b""
         if json is not None:
             body = orjson.dumps(json)
             sent.setdefault("Content-Type", "application/json")
@@ -93,13 +93,15 @@ class VendorClient:
             method,
             self._address(path) if not query else httpx.URL(self.base_url + path, params=query),
             headers=sent,
-            content=body,
+            # As a stream, so that httpx looks for no headers to add: the transport adds its own.
+            stream=httpx.ByteStream(body),
             extensions={
                 "timeout": httpx.Timeout(
                     silence_s, connect=min(_CONNECT_TIMEOUT_S, silence_s)
                 ).as_dict()
             },
         )
+        request.read()
         # Told, so that httpx does not try each header in turn to find it out.
         request.headers.encoding = "utf-8"
         if auth is not None:
