@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 from typing import Final
 
 import orjson
@@ -30,9 +31,10 @@ from orchestrator.intake import DEFAULT_REGION, new_request_id, operation_named,
 
 from .bodies import BatchBody, OperationBody, read_json_object
 from .callers import caller_of, service_of
+from .direct import Answer
 from .problem import internal_body, problem, problem_body, status_of
 
-__all__ = ["ENVELOPE", "router"]
+__all__ = ["ANSWERS", "ENVELOPE", "router"]
 
 router = APIRouter(tags=["operations"])
 
@@ -174,6 +176,13 @@ async def _operate(request: Request, operation: Operation) -> Response:
         request_id=request_id,
     )
     return _answer(await service_of(request).execute(valid), request_id)
+
+
+ANSWERS: Mapping[str, Answer] = {
+    f"/v1/operations/{operation.value}": partial(_operate, operation=operation)
+    for operation in Operation
+}
+"""What answers each operation, by path."""
 
 
 def _register(operation: Operation) -> None:
