@@ -5,6 +5,7 @@ import hmac
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from orchestrator.domain import ConfigurationError, ErrorType, OperationError, RequestRefused
@@ -116,10 +117,9 @@ class Access:
     def _check_local(self, headers: Mapping[str, str]) -> None:
         # Without keys, a web page anywhere could make the user's browser call us: a foreign Host
         # (DNS rebinding) or Origin is refused.
-        host = _name_in(f"//{headers.get('host', '')}")
         origin = headers.get("origin")
-        origin_host = host if origin is None else _name_in(origin)
-        if not _is_loopback_name(host) or not _is_loopback_name(origin_host):
+        is_local = _is_loopback_address(f"//{headers.get('host', '')}")
+        if not is_local or not (origin is None or _is_loopback_address(origin)):
             raise RequestRefused(
                 OperationError(
                     ErrorType.FORBIDDEN,
@@ -127,6 +127,12 @@ class Access:
                     "without keys only loopback names are taken in Host and Origin",
                 )
             )
+
+
+@lru_cache(maxsize=256)
+def _is_loopback_address(address: str) -> bool:
+    """Whether the host in an address is this machine; callers write the same few again and again."""
+    return _is_loopback_name(_name_in(address))
 
 
 def _name_in(address: str) -> str | None:

@@ -39,6 +39,10 @@ _SERVE: Final = {
     "RAY_SERVE_HAPROXY_HEALTH_CHECK_INTER": "2s",
     "RAY_SERVE_HAPROXY_HEALTH_CHECK_FALL": "3",
     "RAY_SERVE_HAPROXY_HEALTH_CHECK_RISE": "1",
+    # A machine with much else to do takes its time; a proxy that is late is killed at its start.
+    "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
+    "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "30",
+    # There is no other application that could inherit a replica's port.
     "RAY_SERVE_PORT_QUARANTINE_S": "0",
     "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.2",
     "RAY_SERVE_PROXY_MIN_DRAINING_PERIOD_S": "1",

@@ -17,6 +17,7 @@ from orchestrator.intake import new_request_id
 
 from . import admin, connections, operations, webhooks
 from .admission import Admission
+from .direct import Direct
 from .problem import PROBLEM_JSON, internal_body, problem
 from .service import OpenService
 
@@ -116,6 +117,7 @@ def create_app(open_service: OpenService, *, most_requests: int = MOST_REQUESTS)
         description="Bank data through several providers behind one interface.",
         lifespan=lifespan,
     )
+    app.add_middleware(Direct, answers=operations.ANSWERS, refused=_refused, http_error=_http_error)
     app.add_middleware(Admission, most=most_requests)
     app.add_middleware(_RequestId)
     app.add_exception_handler(RequestRefused, _refused)

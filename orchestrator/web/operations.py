@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Annotated, cast
+from functools import partial
+from typing import Final, cast
 
 import orjson
 import structlog
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
 from orchestrator.access import Caller
@@ -32,9 +33,10 @@ from orchestrator.intake import DEFAULT_REGION, new_request_id, operation_named,
 
 from .bodies import BatchBody, OperationBody, read_json_object
 from .callers import caller_of, service_of
+from .direct import Answer
 from .problem import internal_body, problem, problem_body, status_of
 
-__all__ = ["ENVELOPE", "router"]
+__all__ = ["ANSWERS", "ENVELOPE", "router"]
 
 router = APIRouter(tags=["operations"])
 
@@ -48,6 +50,21 @@ _BODIES: Mapping[Operation, type[BaseModel]] = {
     Operation.GET_ACCOUNTS: OperationBody[GetAccountsParams],
     Operation.SYNC_TRANSACTIONS: OperationBody[SyncTransactionsParams],
 }
+
+_HEADERS: Final = [
+    {
+        "name": name,
+        "in": "header",
+        "required": False,
+        "schema": {"type": "string", "minLength": 1, "maxLength": longest},
+        "description": what,
+    }
+    for name, longest, what in (
+        ("Idempotency-Key", 255, "Required for exchangeToken; the same key, the same answer."),
+        ("X-Request-Id", 128, "Taken when given, else made; always answered."),
+    )
+]
+"""Read by hand and only described here: FastAPI's reading of them cost as much as all the rest."""
 
 
 def request_from(
@@ -148,25 +165,33 @@ def _answer(result: OperationResult, request_id: str) -> Response:
     return Response(orjson.dumps(body), status, headers, "application/json")
 
 
-async def _operate(request: Request, operation: Operation, idempotency_key: str | None) -> Response:
+async def _operate(request: Request, operation: Operation) -> Response:
     caller = caller_of(request)
     body = await read_json_object(request)
     request_id = request.state.request_id
     valid = request_from(
-        request, caller, operation, body, idempotency_key=idempotency_key, request_id=request_id
+        request,
+        caller,
+        operation,
+        body,
+        idempotency_key=request.headers.get("idempotency-key"),
+        request_id=request_id,
     )
     return _answer(await service_of(request).execute(valid), request_id)
+
+
+ANSWERS: Mapping[str, Answer] = {
+    f"/v1/operations/{operation.value}": partial(_operate, operation=operation)
+    for operation in Operation
+}
+"""What answers each operation, by path."""
 
 
 def _register(operation: Operation) -> None:
     """A route an operation, so that OpenAPI shows each with its own parameters."""
 
-    async def operate(
-        request: Request,
-        idempotency_key: Annotated[str | None, Header()] = None,
-        x_request_id: Annotated[str | None, Header()] = None,  # noqa: ARG001  shown in OpenAPI; read where every route does
-    ) -> Response:
-        return await _operate(request, operation, idempotency_key)
+    async def operate(request: Request) -> Response:
+        return await _operate(request, operation)
 
     router.add_api_route(
         f"/v1/operations/{operation.value}",
@@ -175,6 +200,7 @@ def _register(operation: Operation) -> None:
         name=operation.value,
         summary=operation.value,
         openapi_extra={
+            "parameters": _HEADERS,
             "requestBody": {
                 "required": True,
                 "content": {
@@ -184,7 +210,7 @@ def _register(operation: Operation) -> None:
                         )
                     }
                 },
-            }
+            },
         },
     )
 

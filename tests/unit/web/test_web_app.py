@@ -17,6 +17,7 @@ from orchestrator.domain import (
 from orchestrator.intake import Intake
 from orchestrator.vault import VaultCipher
 from orchestrator.web.app import create_app
+from orchestrator.web.operations import ANSWERS
 from orchestrator.web.service import Service
 from tests.support.orders import NO_ACCOUNTS
 
@@ -111,3 +112,24 @@ async def test_service_is_closed_with_the_application() -> None:
 
     assert {"status": "ready"} == ready.json()
     assert (True, True) == (open_meanwhile, stub.closed)
+
+
+async def test_documented_operations_and_those_that_answer_are_the_same() -> None:
+    """Every operation that OpenAPI shows is answered past FastAPI's routing, and no other path."""
+    app = create_app(_never)
+    shown = {p for p in app.openapi()["paths"] if p.startswith("/v1/operations/")}
+
+    assert shown == set(ANSWERS)
+
+
+async def test_another_method_on_an_operation_is_refused_by_the_application() -> None:
+    """Answer 405 to a GET of an operation: only its POST is answered directly."""
+    async with _client(Stub()) as client:
+        answer = await client.get("/v1/operations/getAccounts")
+
+    assert 405 == answer.status_code
+    assert "application/problem+json" == answer.headers["content-type"]
+
+
+async def _never() -> Service:
+    raise AssertionError("nothing is opened")
