@@ -16,7 +16,7 @@ import pytest
 
 from orchestrator.attempt_log import AppendReport, AttemptLogStore, RequestStory, read_only
 from orchestrator.attempt_log.schema import Table
-from orchestrator.attempt_log.store import _insert
+from orchestrator.attempt_log.store import _insert_unknown
 from orchestrator.domain import ErrorScope, StoreError
 from tests.support.log_rows import NOW, attempt, change, failed, request
 
@@ -186,7 +186,7 @@ def test_an_error_while_writing_rolls_all_tables_back(
     """When the last table cannot be written, the first has nothing either, and the log goes on."""
     with monkeypatch.context() as patched:
         patched.setattr(
-            "orchestrator.attempt_log.store._insert",
+            "orchestrator.attempt_log.store._insert_unknown",
             _failing_after(2),
         )
         with pytest.raises(StoreError, match="could not be written"):
@@ -203,7 +203,7 @@ def _failing_after(calls: int) -> Callable[[duckdb.DuckDBPyConnection, Table, pa
         made.append(table)
         if len(made) > calls:
             raise duckdb.IOException("no space left")
-        return _insert(cursor, table, batch)
+        return _insert_unknown(cursor, table, batch)
 
     return insert
 
