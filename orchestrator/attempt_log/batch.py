@@ -63,7 +63,7 @@ class Batch:
         """Rows from spools, each of which comes once, but for attempts that nobody lived to count."""
         try:
             return cls._spooled(given, 0)
-        except (pa.ArrowException, TypeError, ValueError):
+        except (pa.ArrowException, LookupError, TypeError, ValueError):
             fitting = [(table, [row for row in rows if table.fits(row)]) for table, rows in given]
             return cls._spooled(fitting, _count(given) - _count(fitting))
 

@@ -59,8 +59,6 @@ class Hearsay:
         for key in self._keys.keys() & attempts.keys():
             if attempts[key][NODE_ID] is not None:
                 del self._keys[key]
-        self._keys |= dict.fromkeys(
-            key for key, row in attempts.items() if row[NODE_ID] is None
-        )
+        self._keys |= dict.fromkeys(key for key, row in attempts.items() if row[NODE_ID] is None)
         while len(self._keys) > _MOST:
             del self._keys[next(iter(self._keys))]

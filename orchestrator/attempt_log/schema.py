@@ -44,10 +44,10 @@ class Column:
             ValueError: likewise.
 
         """
-        if self.arrow_type == _UUID:
+        if self.arrow_type is _UUID:
             ids = [bytes.fromhex(str(value).replace("-", "")) for value in values]
             return pa.ExtensionArray.from_storage(_UUID, pa.array(ids, _UUID_BYTES))
-        if self.arrow_type == _TIME and values and isinstance(values[0], str):
+        if self.arrow_type is _TIME and values and isinstance(values[0], str):
             return pa.array(values, _TEXT).cast(_TIME)
         return pa.array(values, self.arrow_type)
 

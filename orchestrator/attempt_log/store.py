@@ -22,6 +22,7 @@ __all__ = ["AppendReport", "AttemptLogStore", "UnfitRow"]
 _SLACK: Final = dt.timedelta(minutes=1)
 _COMMITS_OF_POSITIONS: Final = 256
 
+
 class UnfitRow(StoreError):
     """A row that no table takes, as it was written by a mistaken or another program."""
 
@@ -205,7 +206,6 @@ class AttemptLogStore(LogReader):
         with self._cursor("the attempt log could not be checkpointed") as cursor:
             cursor.execute("checkpoint").fetchall()
 
-
     def _commit(
         self, batch: Batch, positions: Mapping[str, int], forgotten: Collection[str]
     ) -> AppendReport:
@@ -235,7 +235,9 @@ class AttemptLogStore(LogReader):
         self._commits_of_positions += 1
         self._hearsay.note(batch.attempts)
         return AppendReport(
-            *added.values(),
+            attempts=added[ATTEMPTS.name],
+            changes=added[CIRCUIT_CHANGES.name],
+            requests=added[REQUESTS.name],
             duplicates=batch.given - batch.unfit - sum(added.values()),
             unfit=batch.unfit,
         )
@@ -253,9 +255,9 @@ def _insert(cursor: duckdb.DuckDBPyConnection, table: str, rows: pa.Table) -> No
 def _insert_positions(cursor: duckdb.DuckDBPyConnection, positions: Mapping[str, int]) -> None:
     """Put rows beside the older ones of the same files, which say less."""
     if positions:
-        files = pa.array(positions.keys(), pa.string())
-        ends = pa.array(positions.values(), pa.int64())
-        _insert(cursor, "spool_positions", pa.table({"file": files, "position": ends}))
+        rows = ", ".join(["(?, ?)"] * len(positions))
+        values = [value for position in positions.items() for value in position]
+        cursor.execute(f"insert into spool_positions values {rows}", values).fetchall()  # noqa: S608
 
 
 def _insert_unknown(cursor: duckdb.DuckDBPyConnection, table: Table, rows: pa.Table) -> int:

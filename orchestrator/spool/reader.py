@@ -187,53 +187,55 @@ class SpoolReader:
         if position:
             with (self._folder / segment.name).open("rb") as file:
                 for line in file.read(position).splitlines():
-                    self._note(segment, known, kind_of(line), line)
+                    kind = kind_of(line)
+                    if kind is Kind.INTENT:
+                        self._begin(segment, known, line)
+                    elif kind is Kind.ATTEMPT:
+                        self._end(segment, known, line)
         return known
 
-    def _note(self, segment: Segment, file: _File, kind: Kind | None, line: bytes) -> None:
+    def _begin(self, segment: Segment, file: _File, line: bytes) -> None:
         """Keep an intent until its outcome is read."""
-        if kind is Kind.INTENT:
-            attempt_id = id_in(line)
-            file.open[attempt_id] = line
-            self._open_in[attempt_id] = segment
-        elif kind is Kind.ATTEMPT:
-            attempt_id = id_in(line)
-            begun_in = self._open_in.pop(attempt_id, None)
-            if begun_in == segment:
-                file.open.pop(attempt_id, None)
-            elif begun_in is not None and begun_in in self._files:
-                self._files[begun_in].open.pop(attempt_id, None)
+        attempt_id = id_in(line)
+        file.open[attempt_id] = line
+        self._open_in[attempt_id] = segment
+
+    def _end(self, segment: Segment, file: _File, line: bytes) -> None:
+        attempt_id = id_in(line)
+        begun_in = self._open_in.pop(attempt_id, None)
+        if begun_in == segment:
+            file.open.pop(attempt_id, None)
+        elif begun_in is not None and begun_in in self._files:
+            self._files[begun_in].open.pop(attempt_id, None)
 
     def _take(self, segment: Segment, lines: _Lines, batch: SpoolBatch, most_rows: int) -> None:
         file = self._files[segment]
         chunk = _read(self._folder / segment.name, file.position)
         end = chunk.rfind(b"\n") + 1
-        taken = 0
-        rows_before = len(lines) + batch.damaged
+        left = most_rows - len(lines)
+        taken = rows = 0
         for line in chunk[:end].splitlines(keepends=True):
-            if len(lines) >= most_rows:
+            if rows >= left:
                 break
             taken += len(line)
-            self._sort(segment, file, line[:-1], lines, batch)
+            kind = kind_of(line)
+            if kind is Kind.INTENT:
+                self._begin(segment, file, line)
+                continue
+            rows += 1
+            if kind is Kind.ATTEMPT:
+                self._end(segment, file, line)
+                lines.attempts.append(line)
+            elif kind is Kind.REQUEST:
+                lines.requests.append(line)
+            elif kind is Kind.CHANGE:
+                lines.changes.append(line)
+            else:
+                batch.damaged += 1
         if taken:
             batch.positions[segment.name] = file.position + taken
-            batch.taken[segment.name] = len(lines) + batch.damaged - rows_before
+            batch.taken[segment.name] = rows
         batch.more = batch.more or taken < end or len(chunk) == _CHUNK_BYTES
-
-    def _sort(
-        self, segment: Segment, file: _File, line: bytes, lines: _Lines, batch: SpoolBatch
-    ) -> None:
-        kind = kind_of(line)
-        if kind is Kind.REQUEST:
-            lines.requests.append(line)
-        elif kind is Kind.CHANGE:
-            lines.changes.append(line)
-        elif kind is None:
-            batch.damaged += 1
-        else:
-            self._note(segment, file, kind, line)
-            if kind is Kind.ATTEMPT:
-                lines.attempts.append(line)
 
     def _bury(
         self,

@@ -86,15 +86,15 @@ def encoded_row(row: Row) -> bytes:
 
 
 def kind_of(line: bytes) -> Kind | None:
-    """What a whole line (without its newline) holds; None where it is damaged."""
-    text = line[_CHECKSUM_DIGITS:]
+    """What a line holds, with its newline or without; None where it is damaged."""
+    text = line[_CHECKSUM_DIGITS:].rstrip(b"\n")
     if not text or line[:_CHECKSUM_DIGITS] != b"%08x" % crc32(text):
         return None
     return _BY_LETTER.get(text[0])
 
 
 def id_in(line: bytes) -> bytes:
-    """The id of a whole line's row, as it is spelled there."""
+    """The id of an undamaged line's row, as it is spelled there."""
     return line[_ID_AT : line.find(b'"', _ID_AT)]
 
 
@@ -105,7 +105,7 @@ def rows_in(chunk: bytes) -> int:
 
 
 def values_in(kind: Kind, lines: Sequence[bytes]) -> list[Values]:
-    """The values of whole lines of one kind; fewer where another version of this program wrote them."""
+    """The values of undamaged lines of one kind; fewer where another version of this program wrote them."""
     width = _WIDTHS[kind]
     texts = [line[_VALUES_AT:] for line in lines]
     try:

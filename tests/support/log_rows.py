@@ -15,7 +15,7 @@ from orchestrator.domain import (
     RequestRecord,
 )
 from orchestrator.spool import Row, SpoolBatch, Values
-from orchestrator.spool.records import Kind, kind_of, values_in
+from orchestrator.spool.records import Kind, encoded_row, kind_of, values_in
 
 NOW = dt.datetime(2026, 3, 1, 12, 0, tzinfo=dt.UTC)
 
@@ -94,6 +94,15 @@ def request(number: int = 1, **fields: Any) -> RequestRecord:
         "story": '{"policy":"adaptive"}',
     }
     return RequestRecord(**{**values, **fields})
+
+
+def values_of(row: Row) -> Values:
+    """A row's values as a spool gives them."""
+    line = encoded_row(row)
+    kind = kind_of(line)
+    assert kind is not None
+    (values,) = values_in(kind, [line])
+    return values
 
 
 def row_of(row_class: type[Row], values: Values) -> Row:

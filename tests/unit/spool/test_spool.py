@@ -11,7 +11,15 @@ import pytest
 from orchestrator.domain import ConnectionAttempt, ErrorScope
 from orchestrator.spool import Row, SpoolBatch, SpoolReader, SpoolWriter
 from orchestrator.spool.reader import _read
-from orchestrator.spool.records import Kind, encoded_intent, encoded_row, id_in, kind_of, rows_in, values_in
+from orchestrator.spool.records import (
+    Kind,
+    encoded_intent,
+    encoded_row,
+    id_in,
+    kind_of,
+    rows_in,
+    values_in,
+)
 from tests.support.log_rows import attempt, attempts_of, change, request, row_in, rows_of
 
 LOST = attempt(1, outcome="network", error_code="ACTOR_LOST", http_calls=None)
@@ -62,15 +70,24 @@ def test_a_record_reads_back_as_it_was_written(kind: Kind, row: Row) -> None:
 
 def test_an_id_is_told_apart_without_reading_the_row() -> None:
     """Intent and outcome of an attempt have the same one, another attempt has not."""
-    ids = [id_in(line) for line in (encoded_intent(LOST), *map(encoded_row, (attempt(1), attempt(2))))]
+    ids = [
+        id_in(line) for line in (encoded_intent(LOST), *map(encoded_row, (attempt(1), attempt(2))))
+    ]
 
     assert [row.attempt_id.encode() for row in (LOST, attempt(1), attempt(2))] == ids
 
 
 @pytest.mark.parametrize(
     "line",
-    [b"", b"00000000 ", b"nonsense", b"\xff" * 40]
-    + [encoded_row(change())[:-20], b"0" + encoded_row(change())[1:-1], encoded_row(change())],
+    [
+        b"",
+        b"\n",
+        b"00000000 ",
+        b"nonsense",
+        b"\xff" * 40,
+        encoded_row(change())[:-20],
+        encoded_row(change()).replace(b"plaid", b"plaif"),
+    ],
 )
 def test_a_damaged_record_says_nothing(line: bytes) -> None:
     """A checksum that does not fit is no row, and no exception."""
