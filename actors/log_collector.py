@@ -5,7 +5,7 @@ spools, and everything is tried again.
 """
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +13,8 @@ from typing import Final
 
 import structlog
 
-from orchestrator.attempt_log import AttemptLogStore, UnfitRow, archive_months
-from orchestrator.domain import CircuitChange, ConnectionAttempt, RequestRecord, StoreError
+from orchestrator.attempt_log import AttemptLogStore, archive_months
+from orchestrator.domain import StoreError
 from orchestrator.spool import SpoolBatch, SpoolReader
 
 __all__ = ["LogCollector", "Retention"]
@@ -23,8 +23,6 @@ _BATCH_ROWS: Final = 5_000
 _CHECKPOINT_EVERY_ROWS: Final = 50_000
 
 _log = structlog.get_logger("attempt_log")
-
-Rows = tuple[Sequence[ConnectionAttempt], Sequence[CircuitChange], Sequence[RequestRecord]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,31 +123,20 @@ class LogCollector:
             self._store = None
 
     def _commit(self, store: AttemptLogStore, batch: SpoolBatch) -> None:
-        try:
-            self._append(store, batch, (batch.attempts, batch.changes, batch.requests))
-        except UnfitRow:
-            self._append(store, batch, self._fitting(store, batch))
+        report = store.append_spooled(
+            batch.attempts,
+            batch.changes,
+            batch.requests,
+            positions=batch.positions,
+            forgotten=batch.forgotten,
+        )
+        if report.unfit:
+            self._unfit += report.unfit
+            _log.error("rows_unfit", rows=report.unfit)
         self._since_checkpoint += batch.rows
         if self._since_checkpoint >= _CHECKPOINT_EVERY_ROWS:
             self._since_checkpoint = 0
             store.checkpoint()
-
-    @staticmethod
-    def _append(store: AttemptLogStore, batch: SpoolBatch, rows: Rows) -> None:
-        attempts, changes, requests = rows
-        store.append(
-            attempts, changes, requests, positions=batch.positions, forgotten=batch.forgotten
-        )
-
-    def _fitting(self, store: AttemptLogStore, batch: SpoolBatch) -> Rows:
-        """The batch without the rows that no table takes, so that they stop nobody."""
-        attempts = [row for row in batch.attempts if store.fits(row)]
-        changes = [row for row in batch.changes if store.fits(row)]
-        requests = [row for row in batch.requests if store.fits(row)]
-        unfit = batch.rows - len(attempts) - len(changes) - len(requests)
-        self._unfit += unfit
-        _log.error("rows_unfit", rows=unfit)
-        return attempts, changes, requests
 
     def _retain(self, store: AttemptLogStore) -> None:
         """Once a day, move old months away. What cannot be written stays, and is tried tomorrow."""

@@ -48,6 +48,8 @@ class LogReader:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, memory_limit_mb: int) -> None:
         self._connection = connection
+        # DuckDB refuses a connection that another thread is calling at this instant.
+        self._calling = threading.Lock()
         self._answer_bytes = memory_limit_mb * 1_000_000
 
     def stats(self, now_unix_s: float) -> LogStats:
@@ -133,7 +135,8 @@ class LogReader:
 
     def close(self) -> None:
         """Let the file go."""
-        self._connection.close()
+        with self._calling:
+            self._connection.close()
 
     def __enter__(self) -> Self:
         return self
@@ -149,8 +152,11 @@ class LogReader:
     @contextmanager
     def _cursor(self, what: str) -> Iterator[duckdb.DuckDBPyConnection]:
         # A connection of its own to the same instance: threads do not wait for one another.
-        with store_errors(what), closing(self._connection.cursor()) as cursor:
-            yield cursor
+        with store_errors(what):
+            with self._calling:
+                cursor = self._connection.cursor()
+            with closing(cursor):
+                yield cursor
 
     @contextmanager
     def _answer(self, sql: str, timeout_s: float) -> Iterator[pa.RecordBatchReader]:

@@ -1,10 +1,13 @@
 """The log's tables as data: one definition for DDL, for Arrow batches and for checks."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Final
 
 import pyarrow as pa
+
+from orchestrator.domain import CircuitChange, ConnectionAttempt, RequestRecord
 
 __all__ = [
     "ARCHIVED_SQL",
@@ -20,26 +23,46 @@ __all__ = [
 _TEXT: Final = pa.string()
 _TEXTS: Final = pa.list_(pa.string())
 _TIME: Final = pa.timestamp("us", tz="UTC")
+_UUID: Final = pa.uuid()
+_UUID_BYTES: Final = pa.binary(16)
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: its name (a field of the row's dataclass), its DuckDB type, how it is handed in."""
+    """A column: its name (a field of the row's class), its DuckDB type, how it is handed in."""
 
     name: str
     sql_type: str
     arrow_type: pa.DataType
+
+    def array(self, values: Sequence[object]) -> pa.Array:
+        """Its values of several rows; times as datetimes or RFC 3339 text, an id as text.
+
+        Raises:
+            pyarrow.ArrowException: one does not fit.
+            TypeError: likewise.
+            ValueError: likewise.
+
+        """
+        if self.arrow_type is _UUID:
+            ids = [bytes.fromhex(str(value).replace("-", "")) for value in values]
+            return pa.ExtensionArray.from_storage(_UUID, pa.array(ids, _UUID_BYTES))
+        if self.arrow_type is _TIME and values and isinstance(values[0], str):
+            return pa.array(values, _TEXT).cast(_TIME)
+        return pa.array(values, self.arrow_type)
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
     """A table.
 
-    `id_column` names a row for good; `time_column` is what a row that is sent again repeats
-    exactly, and by which the search for earlier copies is narrowed.
+    `row_class` is the dataclass of its rows, whose fields are its columns. `id_column` names a row
+    for good; `time_column` is what a row that is sent again repeats exactly, and by which the
+    search for earlier copies is narrowed.
     """
 
     name: str
+    row_class: type
     columns: tuple[Column, ...]
     id_column: str
     time_column: str
@@ -55,22 +78,38 @@ class Table:
         columns = ", ".join(f'"{column.name}" {column.sql_type}' for column in self.columns)
         return f'create table if not exists "{self.name}" ({columns})'
 
-    def batch(self, rows: Sequence[object]) -> pa.Table:
-        """Rows (dataclasses with these fields) as one Arrow table.
+    def values_of(self, rows: Iterable[object]) -> list[tuple[object, ...]]:
+        """The values of rows of its class."""
+        return list(map(attrgetter(*self._fields), rows))
+
+    def fits(self, row: Sequence[object]) -> bool:
+        """Whether the table takes a row."""
+        try:
+            self.batch([row])
+        except (pa.ArrowException, TypeError, ValueError):
+            return False
+        return True
+
+    def place_of(self, name: str) -> int:
+        """Where a row's values have this column's."""
+        return self._fields.index(name)
+
+    @property
+    def _fields(self) -> tuple[str, ...]:
+        return tuple(field.name for field in fields(self.row_class))
+
+    def batch(self, rows: Iterable[Sequence[object]]) -> pa.Table:
+        """Rows, as values in the order of their class's fields, as one Arrow table.
 
         Raises:
             pyarrow.ArrowException: a value does not fit its column.
             TypeError: likewise.
+            ValueError: likewise; or rows of different lengths.
 
         """
-        return pa.table(
-            {
-                column.name: pa.array(
-                    [getattr(row, column.name) for row in rows], type=column.arrow_type
-                )
-                for column in self.columns
-            }
-        )
+        values = list(zip(*rows, strict=True)) or [()] * len(self.columns)
+        by_name = dict(zip(self._fields, values, strict=True))
+        return pa.table({c.name: c.array(by_name[c.name]) for c in self.columns})
 
 
 def _text(name: str) -> Column:
@@ -99,8 +138,9 @@ def _texts(name: str) -> Column:
 
 ATTEMPTS: Final = Table(
     "attempts",
+    ConnectionAttempt,
     (
-        Column("attempt_id", "UUID", _TEXT),
+        Column("attempt_id", "UUID", _UUID),
         _text("request_id"),
         _text("job_id"),
         _text("operation"),
@@ -138,6 +178,7 @@ ATTEMPTS: Final = Table(
 
 CIRCUIT_CHANGES: Final = Table(
     "circuit_changes",
+    CircuitChange,
     (
         _time("at"),
         _text("provider"),
@@ -153,6 +194,7 @@ CIRCUIT_CHANGES: Final = Table(
 
 REQUESTS: Final = Table(
     "requests",
+    RequestRecord,
     (
         _text("request_id"),
         _time("at"),
@@ -175,6 +217,6 @@ ARCHIVED_SQL: Final = 'create table if not exists "archived_files" ("file" VARCH
 POSITIONS_SQL: Final = (
     'create table if not exists "spool_positions" ("file" VARCHAR, "position" BIGINT)'
 )
-"""How far each spool file was committed; ours alone, no reader's."""
+"""How far each spool file was committed: the highest of its rows. Ours alone, no reader's."""
 
 TABLES: Final = (ATTEMPTS, CIRCUIT_CHANGES, REQUESTS)

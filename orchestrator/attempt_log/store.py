@@ -1,30 +1,26 @@
 """The one writer of the attempt log."""
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeVar
-from uuid import UUID
+from typing import Final
 
 import duckdb
 import pyarrow as pa
 
-from orchestrator.domain import CircuitChange, ConnectionAttempt, RequestRecord, StoreError
+from orchestrator.domain import CircuitChange, ConnectionAttempt, Json, RequestRecord, StoreError
 
-from .database import open_database, store_errors
+from .batch import Batch
+from .database import open_database
+from .hearsay import Hearsay
 from .queries import DEFAULT_MEMORY_LIMIT_MB, LogReader
 from .schema import ATTEMPTS, CIRCUIT_CHANGES, REQUESTS, Table
 
 __all__ = ["AppendReport", "AttemptLogStore", "UnfitRow"]
 
 _SLACK: Final = dt.timedelta(minutes=1)
-_HEARSAY_SQL: Final = (
-    "select attempt_id from attempts where node_id is null "
-    "and started_at > (select max(started_at) from attempts) - interval 1 hour"
-)
-_Row = TypeVar("_Row")
+_COMMITS_OF_POSITIONS: Final = 256
 
 
 class UnfitRow(StoreError):
@@ -33,19 +29,20 @@ class UnfitRow(StoreError):
 
 @dataclass(frozen=True, slots=True)
 class AppendReport:
-    """How many rows a batch added, and how many were there already."""
+    """How many rows a batch added, how many were there already, how many no table takes."""
 
     attempts: int
     changes: int
     requests: int
     duplicates: int
+    unfit: int = 0
 
 
 class AttemptLogStore(LogReader):
     """The attempt log's file, open for writing.
 
-    `append`, `checkpoint` and `close` belong to one thread; the reading methods may be called from
-    others meanwhile.
+    `append`, `append_spooled`, `checkpoint` and `close` belong to one thread; the reading methods
+    may be called from others meanwhile.
 
     Rows are told from their copies by id, among rows of about the same time: a row that is sent
     again carries its time again. No index holds the ids, because DuckDB keeps a whole index in
@@ -55,7 +52,8 @@ class AttemptLogStore(LogReader):
     Args:
         path: the file; made where it is missing.
         memory_limit_mb: DuckDB's own bound.
-        threads: how many DuckDB may use.
+        threads: how many DuckDB may use for one statement. With one, each statement runs in the
+            thread that asks, so that no reader's work stands before the writer's.
 
     Raises:
         StoreError: in use by another process, damaged, or of another version; says what to do.
@@ -63,24 +61,22 @@ class AttemptLogStore(LogReader):
     """
 
     def __init__(
-        self, path: Path, *, memory_limit_mb: int = DEFAULT_MEMORY_LIMIT_MB, threads: int = 2
+        self, path: Path, *, memory_limit_mb: int = DEFAULT_MEMORY_LIMIT_MB, threads: int = 1
     ) -> None:
         connection = open_database(
             path, memory_limit_mb=memory_limit_mb, threads=threads, read_only=False
         )
         super().__init__(connection, memory_limit_mb)
         with self._cursor(f"the attempt log {path} cannot be read") as cursor:
-            # The few rows that a better one may still replace, so that no batch searches for them.
-            self._hearsay = {str(row[0]) for row in cursor.execute(_HEARSAY_SQL).fetchall()}
+            self._hearsay = Hearsay(cursor)
+        self._positions = self.spool_positions()
+        self._commits_of_positions = 0
 
     def append(
         self,
         attempts: Sequence[ConnectionAttempt] = (),
         changes: Sequence[CircuitChange] = (),
         requests: Sequence[RequestRecord] = (),
-        *,
-        positions: Mapping[str, int] | None = None,
-        forgotten: Collection[str] = (),
     ) -> AppendReport:
         """Commit rows, all or none; durable on return. Rows that are there already stay as they are.
 
@@ -91,55 +87,55 @@ class AttemptLogStore(LogReader):
             attempts: rows of `attempts`.
             changes: rows of `circuit_changes`.
             requests: rows of `requests`.
-            positions: spool file → offset up to which these rows reach, committed with them.
-            forgotten: spool files that are gone.
 
         Raises:
             UnfitRow: a row fits no table; nothing was written.
             StoreError: nothing was written.
 
         """
-        given = len(attempts) + len(changes) + len(requests)
         try:
-            batches = (
-                (ATTEMPTS, _by_id((_attempt_id(a.attempt_id), a) for a in attempts)),
-                (CIRCUIT_CHANGES, _by_id((c.change_id, c) for c in changes)),
-                (REQUESTS, _by_id((r.request_id, r) for r in requests)),
+            batch = Batch.of(
+                (
+                    (ATTEMPTS, ATTEMPTS.values_of(attempts)),
+                    (CIRCUIT_CHANGES, CIRCUIT_CHANGES.values_of(changes)),
+                    (REQUESTS, REQUESTS.values_of(requests)),
+                )
             )
-            arrow = [(table, table.batch(rows)) for table, rows in batches]
         except (pa.ArrowException, TypeError, ValueError) as error:
             raise UnfitRow("a row does not fit the attempt log; nothing was written") from error
-        if not (given or positions or forgotten):
-            return AppendReport(0, 0, 0, 0)
-        with (
-            store_errors("the attempt log could not be written"),
-            closing(self._connection.cursor()) as cursor,
-        ):
-            cursor.execute("begin transaction").fetchall()
-            # An error leaves through closing the cursor, which rolls back.
-            better = [a for a in attempts if a.node_id and a.attempt_id in self._hearsay]
-            _forget_hearsay(cursor, better)
-            added = [_insert(cursor, table, rows) for table, rows in arrow]
-            _keep_positions(cursor, positions or {}, forgotten)
-            cursor.execute("commit").fetchall()
-        self._hearsay -= {a.attempt_id for a in better}
-        self._hearsay |= {a.attempt_id for a in attempts if a.node_id is None}
-        return AppendReport(added[0], added[1], added[2], duplicates=given - sum(added))
+        return self._commit(batch, {}, ())
 
-    @staticmethod
-    def fits(row: ConnectionAttempt | CircuitChange | RequestRecord) -> bool:
-        """Whether a table takes this row."""
-        try:
-            if isinstance(row, ConnectionAttempt):
-                _attempt_id(row.attempt_id)
-                ATTEMPTS.batch([row])
-            elif isinstance(row, CircuitChange):
-                CIRCUIT_CHANGES.batch([row])
-            else:
-                REQUESTS.batch([row])
-        except (pa.ArrowException, TypeError, ValueError):
-            return False
-        return True
+    def append_spooled(
+        self,
+        attempts: Sequence[Sequence[Json]],
+        changes: Sequence[Sequence[Json]],
+        requests: Sequence[Sequence[Json]],
+        *,
+        positions: Mapping[str, int],
+        forgotten: Collection[str],
+    ) -> AppendReport:
+        """Commit what spools hold, and how far they were read, all or none; durable on return.
+
+        As positions and rows are committed together, a row comes once, and nobody looks for it in
+        the log. But for attempts whose calls nobody lived to count (`http_calls` is null): of those
+        several may tell. Rows that fit no table are left out and counted, so that they stop no
+        other.
+
+        Args:
+            attempts: values of rows, in the order of their class's fields, as JSON has them.
+            changes: likewise.
+            requests: likewise.
+            positions: spool file → offset up to which these rows reach.
+            forgotten: spool files that are gone.
+
+        Raises:
+            StoreError: nothing was written.
+
+        """
+        batch = Batch.spooled(
+            ((ATTEMPTS, attempts), (CIRCUIT_CHANGES, changes), (REQUESTS, requests))
+        )
+        return self._commit(batch, positions, forgotten)
 
     def spool_positions(self) -> dict[str, int]:
         """How far each spool file was committed.
@@ -149,7 +145,9 @@ class AttemptLogStore(LogReader):
 
         """
         with self._cursor("the spool's positions cannot be read") as cursor:
-            rows = cursor.execute('select "file", "position" from spool_positions').fetchall()
+            rows = cursor.execute(
+                'select "file", max("position") from spool_positions group by "file"'
+            ).fetchall()
         return {str(name): int(position) for name, position in rows}
 
     def months(self, table: str, column: str, *, before: dt.date) -> tuple[dt.date, ...]:
@@ -208,60 +206,68 @@ class AttemptLogStore(LogReader):
         with self._cursor("the attempt log could not be checkpointed") as cursor:
             cursor.execute("checkpoint").fetchall()
 
-
-def _by_id(rows: Iterable[tuple[str, _Row]]) -> list[_Row]:
-    """Rows without later copies of an id."""
-    kept: dict[str, _Row] = {}
-    for row_id, row in rows:
-        kept.setdefault(row_id, row)
-    return list(kept.values())
+    def _commit(
+        self, batch: Batch, positions: Mapping[str, int], forgotten: Collection[str]
+    ) -> AppendReport:
+        if not (batch.given or positions or forgotten):
+            return AppendReport(0, 0, 0, 0)
+        known = {**self._positions, **positions}
+        for name in forgotten:
+            known.pop(name, None)
+        added = {table.name: 0 for table in (ATTEMPTS, CIRCUIT_CHANGES, REQUESTS)}
+        with self._cursor("the attempt log could not be written") as cursor:
+            # An error leaves through closing the cursor, which rolls back.
+            cursor.execute("begin transaction").fetchall()
+            self._hearsay.make_way(cursor, batch.attempts)
+            for table, rows in batch.new:
+                _insert(cursor, table.name, rows)
+                added[table.name] += rows.num_rows
+            for table, rows in batch.told:
+                added[table.name] += _insert_unknown(cursor, table, rows)
+            if forgotten or self._commits_of_positions >= _COMMITS_OF_POSITIONS:
+                cursor.execute("delete from spool_positions").fetchall()
+                _insert_positions(cursor, known)
+                self._commits_of_positions = 0
+            elif positions:
+                _insert_positions(cursor, positions)
+            cursor.execute("commit").fetchall()
+        self._positions = known
+        self._commits_of_positions += 1
+        self._hearsay.note(batch.attempts)
+        return AppendReport(
+            attempts=added[ATTEMPTS.name],
+            changes=added[CIRCUIT_CHANGES.name],
+            requests=added[REQUESTS.name],
+            duplicates=batch.given - batch.unfit - sum(added.values()),
+            unfit=batch.unfit,
+        )
 
 
 def _midnight(day: dt.date) -> dt.datetime:
     return dt.datetime.combine(day, dt.time(), dt.UTC)
 
 
-def _attempt_id(text: str) -> str:
-    return UUID(text).hex
+def _insert(cursor: duckdb.DuckDBPyConnection, table: str, rows: pa.Table) -> None:
+    # By place, not by name: half the work of a statement over a registered view.
+    cursor.from_arrow(rows).insert_into(table)
 
 
-def _forget_hearsay(
-    cursor: duckdb.DuckDBPyConnection, attempts: Sequence[ConnectionAttempt]
-) -> None:
-    if not attempts:
-        return
-    times = [attempt.started_at for attempt in attempts]
-    cursor.execute(
-        "delete from attempts where node_id is null and started_at between ? and ? "
-        "and list_contains(?::UUID[], attempt_id)",
-        [min(times) - _SLACK, max(times) + _SLACK, [a.attempt_id for a in attempts]],
-    ).fetchall()
+def _insert_positions(cursor: duckdb.DuckDBPyConnection, positions: Mapping[str, int]) -> None:
+    """Put rows beside the older ones of the same files, which say less."""
+    if positions:
+        rows = ", ".join(["(?, ?)"] * len(positions))
+        values = [value for position in positions.items() for value in position]
+        cursor.execute(f"insert into spool_positions values {rows}", values).fetchall()  # noqa: S608
 
 
-def _keep_positions(
-    cursor: duckdb.DuckDBPyConnection, positions: Mapping[str, int], forgotten: Collection[str]
-) -> None:
-    gone = [*positions, *forgotten]
-    if gone:
-        cursor.execute(
-            'delete from spool_positions where list_contains(?::VARCHAR[], "file")', [gone]
-        ).fetchall()
-    for name, position in positions.items():
-        cursor.execute("insert into spool_positions values (?, ?)", [name, position]).fetchall()
-
-
-def _insert(cursor: duckdb.DuckDBPyConnection, table: Table, rows: pa.Table) -> int:
-    if rows.num_rows == 0:
-        return 0
+def _insert_unknown(cursor: duckdb.DuckDBPyConnection, table: Table, rows: pa.Table) -> int:
+    """Insert the rows that the table has not; how many those are."""
     times = rows.column(table.time_column).to_pylist()
-    names = ", ".join(f'"{name}"' for name in table.column_names)
-    id_type = next(c.sql_type for c in table.columns if c.name == table.id_column)
     cursor.register("batch", rows)
     try:
         ((added,),) = cursor.execute(
-            f'insert into "{table.name}" by name '  # noqa: S608  the names are the schema's own
-            f"select {names} from batch "
-            f'where "{table.id_column}"::{id_type} not in ('
+            f'insert into "{table.name}" by name select * from batch '  # noqa: S608  own names
+            f'where "{table.id_column}" not in ('
             f'select "{table.id_column}" from "{table.name}" '
             f'where "{table.time_column}" between ? and ?)',
             [min(times) - _SLACK, max(times) + _SLACK],

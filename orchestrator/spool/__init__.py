@@ -6,7 +6,7 @@ all of them, loses nothing, a power cut may cost the last second.
 """
 
 from .reader import SpoolBatch, SpoolReader
-from .records import Row
+from .records import Row, Values
 from .writer import SpoolWriter
 
-__all__ = ["Row", "SpoolBatch", "SpoolReader", "SpoolWriter"]
+__all__ = ["Row", "SpoolBatch", "SpoolReader", "SpoolWriter", "Values"]

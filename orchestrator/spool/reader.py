@@ -12,9 +12,7 @@ from typing import Final
 
 import structlog
 
-from orchestrator.domain import CircuitChange, ConnectionAttempt, RequestRecord
-
-from .records import Kind, decoded, is_row
+from .records import Kind, Values, id_in, kind_of, rows_in, values_in
 from .segments import Segment, is_locked, segments_in
 
 __all__ = ["SpoolBatch", "SpoolReader"]
@@ -28,15 +26,17 @@ _log = structlog.get_logger("spool")
 class SpoolBatch:
     """Rows to commit together with `positions`, the file offsets up to which they reach.
 
-    `ended` names files that are used up once this is committed, `forgotten` files that are gone and
-    whose positions may go. `more` says that a file holds more than was taken.
+    `taken` tells how many of them each file held, `damaged` how many records say nothing. `ended`
+    names files that are used up once this is committed, `forgotten` files that are gone and whose
+    positions may go. `more` says that a file holds more than was taken.
     """
 
-    attempts: list[ConnectionAttempt] = field(default_factory=list)
-    changes: list[CircuitChange] = field(default_factory=list)
-    requests: list[RequestRecord] = field(default_factory=list)
+    attempts: list[Values] = field(default_factory=list)
+    changes: list[Values] = field(default_factory=list)
+    requests: list[Values] = field(default_factory=list)
     positions: dict[str, int] = field(default_factory=dict)
     taken: dict[str, int] = field(default_factory=dict)
+    damaged: int = 0
     forgotten: tuple[str, ...] = ()
     ended: tuple[str, ...] = ()
     more: bool = False
@@ -56,14 +56,34 @@ class SpoolBatch:
 class _File:
     """A file as far as it is known.
 
-    `open` holds intents whose outcome has not been read. Of the rows up to `counted_to`, those up
-    to `position` are committed and `waiting` are not.
+    `open` holds the lines of intents whose outcome has not been read, by attempt. Of the rows up to
+    `counted_to`, those up to `position` are committed and `waiting` are not.
     """
 
     position: int = 0
-    open: dict[str, ConnectionAttempt] = field(default_factory=dict)
+    open: dict[bytes, bytes] = field(default_factory=dict)
     counted_to: int = 0
     waiting: int = 0
+
+    def commit(self, position: int, rows: int) -> None:
+        """So many more rows, up to there, are committed."""
+        if position >= self.counted_to:
+            self.counted_to, self.waiting = position, 0
+        else:
+            self.waiting -= rows
+        self.position = position
+
+
+class _Lines:
+    """Whole lines of a batch, by what they hold."""
+
+    def __init__(self) -> None:
+        self.attempts: list[bytes] = []
+        self.changes: list[bytes] = []
+        self.requests: list[bytes] = []
+
+    def __len__(self) -> int:
+        return len(self.attempts) + len(self.changes) + len(self.requests)
 
 
 class SpoolReader:
@@ -79,7 +99,7 @@ class SpoolReader:
         self._folder = folder
         self._committed = dict(positions)
         self._files: dict[Segment, _File] = {}
-        self._open_in: dict[str, Segment] = {}
+        self._open_in: dict[bytes, Segment] = {}
         self._deleted: list[str] = []
         self._torn: set[Segment] = set()
         self.damaged = 0
@@ -90,26 +110,34 @@ class SpoolReader:
         Until `committed` is called for it, the same rows are read again.
         """
         segments = self._known_segments()
-        living = self._living(segments)
+        # Looked at before their rows are: what a file's owner wrote until it let go of it is read.
+        locked = {segment for segment in segments if is_locked(self._folder / segment.name)}
+        living = self._living(segments, locked)
         batch = SpoolBatch(
             forgotten=tuple({*self._deleted, *self._committed} - {s.name for s in segments})
         )
+        lines = _Lines()
         for segment in segments:
-            if batch.rows >= most_rows:
+            if len(lines) >= most_rows:
                 batch.more = True
                 break
-            self._take(segment, batch, most_rows)
+            self._take(segment, lines, batch, most_rows)
         if not batch.more:
-            self._bury(segments, living, batch)
+            self._bury(segments, living, locked, lines, batch)
+        batch.attempts = values_in(Kind.ATTEMPT, lines.attempts)
+        batch.changes = values_in(Kind.CHANGE, lines.changes)
+        batch.requests = values_in(Kind.REQUEST, lines.requests)
+        batch.damaged += len(lines) - batch.rows
         return batch
 
     def committed(self, batch: SpoolBatch) -> None:
         """Rows and positions of a batch are durable: go on after them, and delete used-up files."""
         by_name = {segment.name: file for segment, file in self._files.items()}
         for name, position in batch.positions.items():
-            file = by_name[name]
-            file.position = position
-            file.waiting -= batch.taken.get(name, 0)
+            by_name[name].commit(position, batch.taken.get(name, 0))
+        if batch.damaged:
+            self.damaged += batch.damaged
+            _log.error("spool_records_damaged", records=batch.damaged)
         for name in batch.forgotten:
             self._committed.pop(name, None)
         self._deleted = [name for name in self._deleted if name not in batch.forgotten]
@@ -124,15 +152,14 @@ class SpoolReader:
         """How many rows stand in the files that were not committed."""
         return sum(self._count(segment) for segment in self._known_segments())
 
-    def _living(self, segments: list[Segment]) -> set[str]:
+    def _living(self, segments: list[Segment], locked: set[Segment]) -> set[str]:
         """Owners that may still write.
 
         One that looked ended has begun another file meanwhile, perhaps: it does so before it lets
         the last one go, so that a second look finds it.
         """
-        living = {s.owner for s in segments if is_locked(self._folder / s.name)}
         seen = set(segments)
-        return living | {s.owner for s in self._listed() if s not in seen}
+        return {s.owner for s in locked} | {s.owner for s in self._listed() if s not in seen}
 
     def _listed(self) -> list[Segment]:
         return list(segments_in(self._folder)) if self._folder.is_dir() else []
@@ -141,7 +168,7 @@ class SpoolReader:
         file = self._files[segment]
         chunk = _read(self._folder / segment.name, file.counted_to)
         while end := chunk.rfind(b"\n") + 1:
-            file.waiting += sum(is_row(line) for line in chunk[:end].splitlines())
+            file.waiting += rows_in(chunk[:end])
             file.counted_to += end
             chunk = _read(self._folder / segment.name, file.counted_to)
         return file.waiting
@@ -160,65 +187,73 @@ class SpoolReader:
         if position:
             with (self._folder / segment.name).open("rb") as file:
                 for line in file.read(position).splitlines():
-                    record = decoded(line)
-                    if record is not None and isinstance(record.row, ConnectionAttempt):
-                        self._note(segment, known, record.kind, record.row)
+                    kind = kind_of(line)
+                    if kind is Kind.INTENT:
+                        self._begin(segment, known, line)
+                    elif kind is Kind.ATTEMPT:
+                        self._end(segment, known, line)
         return known
 
-    def _note(self, segment: Segment, file: _File, kind: Kind, row: ConnectionAttempt) -> None:
-        if kind is Kind.INTENT:
-            file.open[row.attempt_id] = row
-            self._open_in[row.attempt_id] = segment
-            return
-        begun_in = self._open_in.pop(row.attempt_id, None)
-        if begun_in == segment:
-            file.open.pop(row.attempt_id, None)
-        elif begun_in is not None and begun_in in self._files:
-            self._files[begun_in].open.pop(row.attempt_id, None)
+    def _begin(self, segment: Segment, file: _File, line: bytes) -> None:
+        """Keep an intent until its outcome is read."""
+        attempt_id = id_in(line)
+        file.open[attempt_id] = line
+        self._open_in[attempt_id] = segment
 
-    def _take(self, segment: Segment, batch: SpoolBatch, most_rows: int) -> None:
+    def _end(self, segment: Segment, file: _File, line: bytes) -> None:
+        attempt_id = id_in(line)
+        begun_in = self._open_in.pop(attempt_id, None)
+        if begun_in == segment:
+            file.open.pop(attempt_id, None)
+        elif begun_in is not None and begun_in in self._files:
+            self._files[begun_in].open.pop(attempt_id, None)
+
+    def _take(self, segment: Segment, lines: _Lines, batch: SpoolBatch, most_rows: int) -> None:
         file = self._files[segment]
         chunk = _read(self._folder / segment.name, file.position)
         end = chunk.rfind(b"\n") + 1
+        left = most_rows - len(lines)
         taken = rows = 0
         for line in chunk[:end].splitlines(keepends=True):
-            if batch.rows >= most_rows:
+            if rows >= left:
                 break
             taken += len(line)
-            rows += is_row(line)
-            self._sort(segment, file, line[:-1], batch)
+            kind = kind_of(line)
+            if kind is Kind.INTENT:
+                self._begin(segment, file, line)
+                continue
+            rows += 1
+            if kind is Kind.ATTEMPT:
+                self._end(segment, file, line)
+                lines.attempts.append(line)
+            elif kind is Kind.REQUEST:
+                lines.requests.append(line)
+            elif kind is Kind.CHANGE:
+                lines.changes.append(line)
+            else:
+                batch.damaged += 1
         if taken:
-            self._count(segment)
             batch.positions[segment.name] = file.position + taken
             batch.taken[segment.name] = rows
         batch.more = batch.more or taken < end or len(chunk) == _CHUNK_BYTES
 
-    def _sort(self, segment: Segment, file: _File, line: bytes, batch: SpoolBatch) -> None:
-        record = decoded(line)
-        if record is None:
-            self.damaged += 1
-            _log.error("spool_record_damaged", file=segment.name)
-            return
-        row = record.row
-        if isinstance(row, ConnectionAttempt):
-            self._note(segment, file, record.kind, row)
-            if record.kind is Kind.ATTEMPT:
-                batch.attempts.append(row)
-        elif isinstance(row, CircuitChange):
-            batch.changes.append(row)
-        else:
-            batch.requests.append(row)
-
-    def _bury(self, segments: list[Segment], living: set[str], batch: SpoolBatch) -> None:
+    def _bury(
+        self,
+        segments: list[Segment],
+        living: set[str],
+        locked: set[Segment],
+        lines: _Lines,
+        batch: SpoolBatch,
+    ) -> None:
         """Give attempts without an end a row, and name the files that are used up."""
         ended: list[str] = []
         for segment in segments:
             file = self._files[segment]
             if segment.owner not in living:
-                batch.attempts += file.open.values()
+                lines.attempts += file.open.values()
                 ended.append(segment.name)
                 self._note_torn(segment, batch.positions.get(segment.name, file.position))
-            elif not file.open and not is_locked(self._folder / segment.name):
+            elif not file.open and segment not in locked:
                 ended.append(segment.name)
         batch.ended = tuple(ended)
 

@@ -7,9 +7,9 @@ from typing import Final
 
 import structlog
 
-from orchestrator.domain import CircuitChange, ConnectionAttempt
+from orchestrator.domain import ConnectionAttempt
 
-from .records import Kind, Row, encoded
+from .records import Row, encoded_intent, encoded_row
 from .segments import Segment, created, new_owner
 
 __all__ = ["SpoolWriter"]
@@ -63,17 +63,11 @@ class SpoolWriter:
 
     def intend(self, attempt: ConnectionAttempt) -> None:
         """Write down that an attempt is about to be sent; its outcome fields say what if it is lost."""
-        self._append(encoded(Kind.INTENT, attempt))
+        self._append(encoded_intent(attempt))
 
     def put(self, row: Row) -> None:
         """Write down a row."""
-        if isinstance(row, ConnectionAttempt):
-            kind = Kind.ATTEMPT
-        elif isinstance(row, CircuitChange):
-            kind = Kind.CHANGE
-        else:
-            kind = Kind.REQUEST
-        self._append(encoded(kind, row))
+        self._append(encoded_row(row))
 
     def retry(self) -> bool:
         """Try again to write what waits; whether nothing waits any more."""

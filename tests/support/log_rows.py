@@ -1,6 +1,8 @@
-"""Rows of the log for tests, each field of which can be set."""
+"""Rows of the log for tests, each field of which can be set, and back from a spool's values."""
 
 import datetime as dt
+from collections.abc import Iterable
+from dataclasses import fields
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +14,8 @@ from orchestrator.domain import (
     Operation,
     RequestRecord,
 )
+from orchestrator.spool import Row, SpoolBatch, Values
+from orchestrator.spool.records import Kind, encoded_row, kind_of, values_in
 
 NOW = dt.datetime(2026, 3, 1, 12, 0, tzinfo=dt.UTC)
 
@@ -90,3 +94,51 @@ def request(number: int = 1, **fields: Any) -> RequestRecord:
         "story": '{"policy":"adaptive"}',
     }
     return RequestRecord(**{**values, **fields})
+
+
+def values_of(row: Row) -> Values:
+    """A row's values as a spool gives them."""
+    line = encoded_row(row)
+    kind = kind_of(line)
+    assert kind is not None
+    (values,) = values_in(kind, [line])
+    return values
+
+
+def row_of(row_class: type[Row], values: Values) -> Row:
+    """The row whose values a spool gave."""
+    told: dict[str, Any] = dict(zip((f.name for f in fields(row_class)), values, strict=True))
+    for name in ("started_at", "at"):
+        if name in told:
+            told[name] = dt.datetime.fromisoformat(told[name])
+    for name, read in (("operation", Operation), ("error_scope", ErrorScope), ("priority", Lane)):
+        if told.get(name) is not None:
+            told[name] = read(told[name])
+    for name in ("candidates", "eligible"):
+        if name in told:
+            told[name] = tuple(told[name])
+    return row_class(**told)
+
+
+def attempts_of(values: Iterable[Values]) -> list[ConnectionAttempt]:
+    """Attempts whose values a spool gave."""
+    rows = (row_of(ConnectionAttempt, row) for row in values)
+    return [row for row in rows if isinstance(row, ConnectionAttempt)]
+
+
+def rows_of(batch: SpoolBatch) -> list[Row]:
+    """All rows of a batch."""
+    return [
+        *attempts_of(batch.attempts),
+        *(row_of(CircuitChange, row) for row in batch.changes),
+        *(row_of(RequestRecord, row) for row in batch.requests),
+    ]
+
+
+def row_in(line: bytes) -> Row:
+    """The row that a spool's line holds."""
+    kind = kind_of(line.removesuffix(b"\n"))
+    assert kind is not None, line
+    (values,) = values_in(kind, [line])
+    classes: dict[Kind, type[Row]] = {Kind.CHANGE: CircuitChange, Kind.REQUEST: RequestRecord}
+    return row_of(classes.get(kind, ConnectionAttempt), values)

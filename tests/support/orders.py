@@ -24,7 +24,8 @@ from orchestrator.resilience import (
     RateLimiter,
 )
 from orchestrator.spool import Row, SpoolWriter
-from orchestrator.spool.records import Kind, Record, decoded
+from orchestrator.spool.records import Kind, kind_of
+from tests.support.log_rows import row_in
 
 __all__ = [
     "AT",
@@ -156,20 +157,13 @@ class RecordingSpool(SpoolWriter):
     @property
     def intents(self) -> list[ConnectionAttempt]:
         """Attempts that were about to be sent, in order."""
-        return [
-            record.row
-            for record in self._records()
-            if record.kind is Kind.INTENT and isinstance(record.row, ConnectionAttempt)
-        ]
+        found = [row_in(line) for line in self.lines if kind_of(line[:-1]) is Kind.INTENT]
+        return [row for row in found if isinstance(row, ConnectionAttempt)]
 
     @property
     def rows(self) -> list[Row]:
         """Rows for the log, in order."""
-        return [record.row for record in self._records() if record.kind is not Kind.INTENT]
-
-    def _records(self) -> list[Record]:
-        found = [decoded(line.removesuffix(b"\n")) for line in self.lines]
-        return [record for record in found if record is not None]
+        return [row_in(line) for line in self.lines if kind_of(line[:-1]) is not Kind.INTENT]
 
 
 class ScriptedProvider:

@@ -137,12 +137,12 @@ class FullOnce(AttemptLogStore):
 
     full = True
 
-    def append(self, *rows: object, **over: object) -> AppendReport:
+    def append_spooled(self, *rows: object, **over: object) -> AppendReport:
         """Fail once."""
         if FullOnce.full:
             FullOnce.full = False
             raise StoreError("the attempt log could not be written: IOException")
-        return super().append(*rows, **over)  # type: ignore[arg-type]
+        return super().append_spooled(*rows, **over)  # type: ignore[arg-type]
 
 
 def test_a_full_disk_delays_rows_until_there_is_room(

@@ -16,9 +16,9 @@ import pytest
 
 from orchestrator.attempt_log import AppendReport, AttemptLogStore, RequestStory, read_only
 from orchestrator.attempt_log.schema import Table
-from orchestrator.attempt_log.store import _insert
-from orchestrator.domain import ErrorScope, StoreError
-from tests.support.log_rows import NOW, attempt, change, failed, request
+from orchestrator.attempt_log.store import _insert_unknown
+from orchestrator.domain import ConnectionAttempt, ErrorScope, StoreError
+from tests.support.log_rows import NOW, attempt, change, failed, request, values_of
 
 CONTRACT_COLUMNS = [
     "attempt_id",
@@ -186,7 +186,7 @@ def test_an_error_while_writing_rolls_all_tables_back(
     """When the last table cannot be written, the first has nothing either, and the log goes on."""
     with monkeypatch.context() as patched:
         patched.setattr(
-            "orchestrator.attempt_log.store._insert",
+            "orchestrator.attempt_log.store._insert_unknown",
             _failing_after(2),
         )
         with pytest.raises(StoreError, match="could not be written"):
@@ -203,7 +203,7 @@ def _failing_after(calls: int) -> Callable[[duckdb.DuckDBPyConnection, Table, pa
         made.append(table)
         if len(made) > calls:
             raise duckdb.IOException("no space left")
-        return _insert(cursor, table, batch)
+        return _insert_unknown(cursor, table, batch)
 
     return insert
 
@@ -326,3 +326,110 @@ def test_there_is_nothing_to_read_where_there_is_no_file(path: Path) -> None:
         read_only(path)
 
     assert not path.exists()
+
+
+def spooled(store: AttemptLogStore, *attempts: ConnectionAttempt) -> AppendReport:
+    """Commit attempts as a spool gives them."""
+    return store.append_spooled(
+        [values_of(row) for row in attempts], [], [], positions={}, forgotten=()
+    )
+
+
+def test_what_comes_from_a_spool_comes_back_whole(store: AttemptLogStore) -> None:
+    """Values as JSON has them are the very values that were spooled."""
+    first = failed(
+        1,
+        "provider_down",
+        ErrorScope.INSTITUTION,
+        request_id="req_1",
+        started_at=NOW - dt.timedelta(microseconds=1),
+        candidates=(),
+        propensity=None,
+        node_id="n",
+    )
+    record = request(1)
+    report = store.append_spooled(
+        [values_of(first)],
+        [values_of(change(1))],
+        [values_of(record)],
+        positions={"a": 7},
+        forgotten=(),
+    )
+
+    assert AppendReport(attempts=1, changes=1, requests=1, duplicates=0) == report
+    assert RequestStory(record, (first,)) == store.request_story("req_1")
+    assert (change(1),) == store.stats(NOW.timestamp()).circuit_changes
+
+
+def test_an_attempt_that_nobody_lived_to_count_is_written_once(store: AttemptLogStore) -> None:
+    """A lost actor's intent and a router's hearsay are one attempt, in whichever batches they come."""
+    lost = attempt(1, outcome="network", http_calls=None, node_id="host:1")
+    told = attempt(1, outcome="network", http_calls=None, node_id=None)
+    first = spooled(store, lost)
+
+    assert AppendReport(attempts=0, changes=0, requests=0, duplicates=2) == spooled(
+        store, told, lost
+    )
+    assert (1, 1) == (first.attempts, rows(store))
+
+
+def test_an_attempts_own_row_comes_before_hearsay_of_the_same_batch(
+    store: AttemptLogStore,
+) -> None:
+    """Whichever stands first there, the one of who made the attempt is kept."""
+    told = attempt(1, outcome="network", http_calls=None, node_id=None)
+    known = attempt(1, node_id="host:1")
+    spooled(store, told, known, attempt(2, node_id="host:1"))
+
+    assert RequestStory(None, (known,)) == store.request_story("req_1")
+    assert 2 == rows(store)
+
+
+def test_rows_that_no_table_takes_are_left_out_and_counted(store: AttemptLogStore) -> None:
+    """The rows beside them are committed, and so is how far the spools were read."""
+    bad = [
+        values_of(attempt(2, attempt_id="no uuid")),
+        values_of(attempt(3, latency_ms="slow")),
+        values_of(attempt(4))[:-1],
+    ]
+    report = store.append_spooled(
+        [values_of(attempt(1)), *bad], [], [], positions={"a": 7}, forgotten=()
+    )
+
+    assert AppendReport(1, 0, 0, duplicates=0, unfit=3) == report
+    assert {"a": 7} == store.spool_positions()
+
+
+def test_positions_are_the_latest_and_those_of_files_that_are_gone_go(path: Path) -> None:
+    """However often files were read on, and after a restart too."""
+    with AttemptLogStore(path) as store:
+        for position in range(1, 600):
+            store.append_spooled(
+                [], [], [], positions={"a": position, "b": 2 * position}, forgotten=()
+            )
+        stored = store._connection.execute("select count(*) from spool_positions").fetchall()
+        latest = store.spool_positions()
+    with AttemptLogStore(path) as store:
+        store.append_spooled([], [], [], positions={"b": 2000}, forgotten=("a", "never"))
+        rest = store.spool_positions()
+
+    assert {"a": 599, "b": 1198} == latest
+    assert {"b": 2000} == rest
+    assert stored[0][0] < 600
+
+
+def test_hearsay_is_forgotten_in_order_when_there_is_much_of_it(
+    store: AttemptLogStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Past its bound only the latest rows still give way."""
+    monkeypatch.setattr("orchestrator.attempt_log.hearsay._MOST", 2)
+    told = [attempt(n, outcome="network", http_calls=None, node_id=None) for n in (1, 2, 3)]
+    for row in told:
+        spooled(store, row)
+    spooled(store, *(attempt(n, http_calls=1, node_id="host:1") for n in (2, 3)))
+    stories = [store.request_story(f"req_{n}") for n in (1, 2, 3)]
+
+    assert ["network", "success", "success"] == [
+        story.attempts[0].outcome for story in stories if story is not None
+    ]
+    assert 3 == rows(store)
