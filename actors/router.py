@@ -5,7 +5,7 @@ Hosted by every Serve ingress replica, and by a named actor for callers without 
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -59,13 +59,13 @@ _DEADLINE: Final = OperationError(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Asked:
-    """An attempt that an actor was asked to make, when, and where its reply will be."""
+    """An attempt that an actor is asked to make, since when, and the way to its reply."""
 
     step: Dispatch
     order: AttemptOrder
-    reply: asyncio.Task[AttemptReply]
+    asking: Coroutine[None, None, AttemptReply]
     at_s: float
 
 
@@ -168,22 +168,18 @@ class RouterDesk:
     async def _follow(
         self, plan: FailoverPlan, decided: Decided, target: Target, story: RequestStory
     ) -> OperationError | None:
+        fresh: list[_Asked] = []
         under_way: dict[asyncio.Task[AttemptReply], _Asked] = {}
         try:
             while True:
                 step = plan.next(self._clock.now_s())
                 if isinstance(step, Dispatch):
-                    asked = self._ask(step, decided, target, story)
-                    under_way[asked.reply] = asked
+                    fresh.append(self._ask(step, decided, target, story))
                 elif isinstance(step, Pause):
                     await asyncio.sleep(step.wait_s)
                 elif isinstance(step, Watch):
-                    ended, _ = await asyncio.wait(
-                        under_way, timeout=step.wait_s, return_when=asyncio.FIRST_COMPLETED
-                    )
-                    for reply in sorted(ended, key=lambda each: under_way[each].at_s):
-                        asked = under_way.pop(reply)
-                        outcome = await self._heard(asked, reply.result(), decided, target, story)
+                    for asked, reply in await self._replies(fresh, under_way, step.wait_s):
+                        outcome = await self._heard(asked, reply, decided, target, story)
                         unit_random = self._rng.random()
                         plan.record(
                             asked.step, outcome, self._clock.now_s(), unit_random=unit_random
@@ -195,16 +191,38 @@ class RouterDesk:
                         return in_doubt_error(story.attempts[-1].provider)
                     return story.refusal or step.error
         finally:
-            for reply in under_way:
-                reply.cancel()
+            for asked in fresh:
+                asked.asking.close()
+            for asking in under_way:
+                asking.cancel()
             await asyncio.gather(*under_way, return_exceptions=True)
 
     def _ask(self, step: Dispatch, decided: Decided, target: Target, story: RequestStory) -> _Asked:
         order = self._order(step, decided, target, story)
-        reply = asyncio.get_running_loop().create_task(
-            self._providers.execute(order, step.candidate.provider)
+        asking = self._providers.execute(order, step.candidate.provider)
+        return _Asked(step, order, asking, self._clock.now_s())
+
+    @staticmethod
+    async def _replies(
+        fresh: list[_Asked],
+        under_way: dict[asyncio.Task[AttemptReply], _Asked],
+        wait_s: float | None,
+    ) -> list[tuple[_Asked, AttemptReply]]:
+        """The replies that have come within `wait_s`, in the order of asking.
+
+        Most requests ask once: that one is waited for as it is, without a task of its own.
+        """
+        if wait_s is None and not under_way and len(fresh) == 1:
+            asked = fresh.pop()
+            return [(asked, await asked.asking)]
+        loop = asyncio.get_running_loop()
+        under_way |= {loop.create_task(asked.asking): asked for asked in fresh}
+        fresh.clear()
+        ended, _ = await asyncio.wait(
+            under_way, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED
         )
-        return _Asked(step, order, reply, self._clock.now_s())
+        first = sorted(ended, key=lambda each: under_way[each].at_s)
+        return [(under_way.pop(reply), reply.result()) for reply in first]
 
     async def _heard(
         self,

@@ -5,11 +5,14 @@ import datetime as dt
 from collections.abc import Callable
 from decimal import Decimal
 from enum import Enum
-from typing import cast
+from operator import attrgetter
+from typing import Final, cast, get_args, get_type_hints
 
 from .money import decimal_text
 
 __all__ = ["Json", "camel", "rfc3339", "to_wire"]
+
+_PLAIN: Final = (str, bool, int, float, type(None))
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
@@ -27,12 +30,25 @@ def camel(name: str) -> str:
 
 
 def _record(kind: type) -> Callable[[object], Json]:
-    names = [(name, camel(name)) for name in (f.name for f in dataclasses.fields(kind))]
+    names = [field.name for field in dataclasses.fields(kind)]
+    wires = [camel(name) for name in names]
+    hints = get_type_hints(kind)
+    # What JSON has itself needs no rendering; most fields are such.
+    rendered = [wire for name, wire in zip(names, wires, strict=True) if not _is_plain(hints[name])]
+    values_of: Callable[[object], tuple[Json, ...]] = attrgetter(*names, names[0])
 
     def render(value: object) -> Json:
-        return {wire: to_wire(getattr(value, name)) for name, wire in names}
+        told = dict(zip(wires, values_of(value), strict=False))
+        for wire in rendered:
+            told[wire] = to_wire(told[wire])
+        return told
 
     return render
+
+
+def _is_plain(hint: object) -> bool:
+    """Whether all values of a type are JSON's own."""
+    return all(part in _PLAIN for part in get_args(hint) or (hint,))
 
 
 def _rows(value: object) -> Json:

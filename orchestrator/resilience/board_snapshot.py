@@ -149,6 +149,8 @@ class BoardSnapshot:
             age_s: seconds since the snapshot was taken; waits are that much shorter.
 
         """
+        if not self.narrower and self.provider.retry_after_s == 0.0:
+            return None
         statuses = self._involved(operation, institution_id)
         return widest([block for s in statuses if (block := block_of(s, age_s)) is not None])
 

@@ -115,6 +115,8 @@ class CircuitBoard:
         """What `admit` would object to, or None; takes and changes nothing."""
         found: list[CircuitBlock] = []
         for scope, breaker in self._involved(operation, institution_id):
+            if breaker.state is CircuitState.CLOSED:
+                continue
             block = block_of(CircuitStatus.of(scope, breaker.snapshot(now)))
             if block is not None:
                 found.append(block)

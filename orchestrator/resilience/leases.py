@@ -4,6 +4,7 @@ Whoever takes a permit may die before reporting. A lease gives every permit an e
 one can hold nothing for ever (failsafe-go and gobreaker leak it).
 """
 
+import math
 from collections import OrderedDict
 from collections.abc import Iterator
 from itertools import count
@@ -24,12 +25,14 @@ class Leases:
 
     """
 
-    __slots__ = ("_ends_at", "_ids", "_term_s")
+    __slots__ = ("_earliest", "_ends_at", "_ids", "_term_s")
 
     def __init__(self, term_s: float, ids: Iterator[int] | None = None) -> None:
         self._term_s = term_s
         self._ids = count(1) if ids is None else ids
         self._ends_at: OrderedDict[int, float] = OrderedDict()
+        # No lease ends before; the one that set it may have been settled.
+        self._earliest = math.inf
 
     def __len__(self) -> int:
         return len(self._ends_at)
@@ -45,7 +48,8 @@ class Leases:
     def grant(self, now: float) -> int:
         """A new permit's id; its lease ends at `now` + the term."""
         permit_id = next(self._ids)
-        self._ends_at[permit_id] = now + self._term_s
+        ends_at = self._ends_at[permit_id] = now + self._term_s
+        self._earliest = min(self._earliest, ends_at)
         return permit_id
 
     def settle(self, permit_id: int) -> bool:
@@ -54,7 +58,10 @@ class Leases:
 
     def expire(self, now: float) -> tuple[int, ...]:
         """Take back every permit whose lease is over, and tell which they were."""
+        if now < self._earliest:
+            return ()
         ended: list[int] = []
         while self._ends_at and next(iter(self._ends_at.values())) <= now:
             ended.append(self._ends_at.popitem(last=False)[0])
+        self._earliest = next(iter(self._ends_at.values()), math.inf)
         return tuple(ended)
