@@ -37,15 +37,16 @@ class AttemptLogActor:
         path = settings.data_dir / ATTEMPTS_FILE
         clock = SystemClock()
         bounds = settings.policies.attempt_log
+        archive = archive_folder(settings)
         self._desk = AttemptLogDesk(
-            lambda: AttemptLogStore(path, memory_limit_mb=bounds.memory_limit_mb),
+            lambda: AttemptLogStore(path, memory_limit_mb=bounds.memory_limit_mb, archive=archive),
             spool_folder(settings),
             clock,
             query_timeout_s=bounds.query_timeout_s,
             query_max_rows=bounds.query_max_rows,
             retention=Retention(
                 bounds.retention_days,
-                archive_folder(settings),
+                archive,
                 lambda: from_unix(clock.unix_s()).date(),
             ),
         )

@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 import duckdb
+import orjson
 
 from benchmarks.log_load import LoadFigures, memory_mb_at, under_load
 from benchmarks.log_rows import ended_attempt, request_of
@@ -15,8 +16,10 @@ from benchmarks.results import Figure, Floor, Reach, Result
 from benchmarks.setting import Setting
 from orchestrator.attempt_log import AttemptLogStore
 from orchestrator.attempt_log.schema import ATTEMPTS
-from orchestrator.domain import ConnectionAttempt
+from orchestrator.domain import Json
 from orchestrator.spool import SpoolWriter
+
+Rows = list[list[Json]]
 
 _BATCH_ROWS: Final = 1_000
 _OPERATIONS_PER_S: Final = 1_000.0
@@ -63,30 +66,33 @@ def _store_figures(setting: Setting) -> tuple[Figure, ...]:
     )
 
 
-def _rows(number: int) -> list[ConnectionAttempt]:
+def _rows(number: int) -> Rows:
+    """Rows as they are read from a spool."""
     at = datetime.now(UTC) + timedelta(seconds=number)
-    return [ended_attempt(at + timedelta(milliseconds=n)) for n in range(_BATCH_ROWS)]
+    made = [ended_attempt(at + timedelta(milliseconds=n)) for n in range(_BATCH_ROWS)]
+    rows: Rows = orjson.loads(orjson.dumps(ATTEMPTS.values_of(made)))
+    return rows
 
 
 def _rows_per_s(
     folder: Path,
-    batches: list[list[ConnectionAttempt]],
-    insert: Callable[[Path, list[list[ConnectionAttempt]]], float],
+    batches: list[Rows],
+    insert: Callable[[Path, list[Rows]], float],
 ) -> float:
     with TemporaryDirectory(dir=folder) as fresh:
         return len(batches) * _BATCH_ROWS / insert(Path(fresh), batches)
 
 
-def _append(folder: Path, batches: list[list[ConnectionAttempt]]) -> float:
+def _append(folder: Path, batches: list[Rows]) -> float:
     with AttemptLogStore(folder / "attempts.duckdb") as store:
         began_s = time.perf_counter()
-        for batch in batches:
-            store.append(batch)
+        for number, batch in enumerate(batches):
+            store.append_spooled(batch, [], [], positions={"a": number}, forgotten=())
         return time.perf_counter() - began_s
 
 
-def _insert_alone(folder: Path, batches: list[list[ConnectionAttempt]]) -> float:
-    tables = [ATTEMPTS.batch(ATTEMPTS.values_of(batch)) for batch in batches]
+def _insert_alone(folder: Path, batches: list[Rows]) -> float:
+    tables = [ATTEMPTS.batch(batch) for batch in batches]
     with duckdb.connect(folder / "floor.duckdb") as connection:
         connection.execute(ATTEMPTS.create_sql).fetchall()
         began_s = time.perf_counter()

@@ -68,6 +68,7 @@ def _archived(
     rows = store.export_parquet(
         path,
         sql=f'select * from "{table}" where {bounds} order by "{column}"',  # noqa: S608  own names
+        with_archive=False,
     )
     store.forget_month(table, column, month, _following(month), path.name)
     return ArchivedMonth(table, month, path, rows)

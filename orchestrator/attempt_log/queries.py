@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from orchestrator.domain import ConnectionAttempt, QueryRefused, RequestRecord, StoreError
 
+from .archived import archived_files, show_archived
 from .database import open_database, store_errors
 from .query_guard import check_query
 from .row_reading import attempts_of, request_of
@@ -43,11 +44,18 @@ class LogReader:
     Args:
         connection: to the locked-down database; closed with this.
         memory_limit_mb: bounds an answer's size too.
+        archive: the folder of the months that have left the file; None leaves them out.
 
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, memory_limit_mb: int) -> None:
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        memory_limit_mb: int,
+        archive: Path | None = None,
+    ) -> None:
         self._connection = connection
+        self._archive = archive
         # DuckDB refuses a connection that another thread is calling at this instant.
         self._calling = threading.Lock()
         self._answer_bytes = memory_limit_mb * 1_000_000
@@ -78,7 +86,8 @@ class LogReader:
         """The answer to one SELECT over the log's tables, times in UTC.
 
         Args:
-            sql: `attempts`, `circuit_changes` and `requests` are there, and nothing else is.
+            sql: `attempts`, `circuit_changes` and `requests` are there, archived months included,
+                and nothing else is.
             timeout_s: it is interrupted after this long.
             max_rows: an answer with more rows is refused, never cut.
 
@@ -107,11 +116,17 @@ class LogReader:
             return frame
 
     def export_parquet(
-        self, path: Path, *, sql: str = _ALL_ATTEMPTS, timeout_s: float = 600.0
+        self,
+        path: Path,
+        *,
+        sql: str = _ALL_ATTEMPTS,
+        timeout_s: float = 600.0,
+        with_archive: bool = True,
     ) -> int:
         """Write an answer to a Parquet file, in pieces; how many rows it has.
 
-        The file appears whole or not at all, and replaces one of the same name.
+        The file appears whole or not at all, and replaces one of the same name. Without
+        `with_archive` it holds what is in the log's own file.
 
         Raises:
             QueryRefused: as for `attempts_frame`.
@@ -121,7 +136,7 @@ class LogReader:
         draft = path.with_name(f".{path.name}.{uuid4().hex}")
         rows = 0
         try:
-            with self._answer(sql, timeout_s) as reader:
+            with self._answer(sql, timeout_s, with_archive=with_archive) as reader:
                 with pq.ParquetWriter(draft, reader.schema) as writer:
                     for batch in reader:
                         writer.write_batch(batch)
@@ -159,15 +174,16 @@ class LogReader:
                 yield cursor
 
     @contextmanager
-    def _answer(self, sql: str, timeout_s: float) -> Iterator[pa.RecordBatchReader]:
+    def _answer(
+        self, sql: str, timeout_s: float, *, with_archive: bool = True
+    ) -> Iterator[pa.RecordBatchReader]:
         with self._cursor("the attempt log cannot be read") as cursor:
             text = check_query(cursor, sql)
             timer = threading.Timer(timeout_s, cursor.interrupt)
             timer.daemon = True
             timer.start()
             try:
-                # The second wall: whatever the check may miss cannot write.
-                cursor.execute("begin transaction read only").fetchall()
+                self._begin_reading(cursor, self._archive if with_archive else None)
                 yield cursor.sql(text).to_arrow_reader(_BATCH_ROWS)
             except duckdb.InterruptException:
                 raise QueryRefused(
@@ -183,6 +199,19 @@ class LogReader:
                 timer.cancel()
                 timer.join()
 
+    @staticmethod
+    def _begin_reading(cursor: duckdb.DuckDBPyConnection, archive: Path | None) -> None:
+        names = frozenset[str]() if archive is None else archived_files(cursor)
+        if archive is not None and names:
+            try:
+                show_archived(cursor, archive, names)
+            except (OSError, pa.ArrowException) as error:
+                raise StoreError(f"the archive {archive} cannot be read: {error}") from error
+        # The second wall: whatever the check may miss cannot write.
+        cursor.execute("begin transaction read only").fetchall()
+        if archive is not None and archived_files(cursor) != names:
+            raise StoreError("a month was archived at this instant: ask again")
+
 
 def _plain(answer: pa.Table) -> pa.Table:
     # Sums of integers arrive as decimals without a fraction, which pandas keeps as objects.
@@ -195,9 +224,13 @@ def _plain(answer: pa.Table) -> pa.Table:
 
 
 def read_only(
-    path: Path, *, memory_limit_mb: int = DEFAULT_MEMORY_LIMIT_MB, threads: int = 2
+    path: Path,
+    *,
+    memory_limit_mb: int = DEFAULT_MEMORY_LIMIT_MB,
+    threads: int = 2,
+    archive: Path | None = None,
 ) -> LogReader:
-    """A reader of a stopped server's file, with the same refusals.
+    """A reader of a stopped server's file, and of its archive, with the same refusals.
 
     Raises:
         StoreError: there is no such file, a server has it open, or it is damaged.
@@ -206,4 +239,4 @@ def read_only(
     connection = open_database(
         path, memory_limit_mb=memory_limit_mb, threads=threads, read_only=True
     )
-    return LogReader(connection, memory_limit_mb)
+    return LogReader(connection, memory_limit_mb, archive)

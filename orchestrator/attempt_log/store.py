@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from orchestrator.domain import CircuitChange, ConnectionAttempt, Json, RequestRecord, StoreError
 
+from .archived import archived_files
 from .batch import Batch
 from .database import open_database
 from .hearsay import Hearsay
@@ -54,6 +55,7 @@ class AttemptLogStore(LogReader):
         memory_limit_mb: DuckDB's own bound.
         threads: how many DuckDB may use for one statement. With one, each statement runs in the
             thread that asks, so that no reader's work stands before the writer's.
+        archive: the folder of the months that have left the file; readers see them too.
 
     Raises:
         StoreError: in use by another process, damaged, or of another version; says what to do.
@@ -61,12 +63,17 @@ class AttemptLogStore(LogReader):
     """
 
     def __init__(
-        self, path: Path, *, memory_limit_mb: int = DEFAULT_MEMORY_LIMIT_MB, threads: int = 1
+        self,
+        path: Path,
+        *,
+        memory_limit_mb: int = DEFAULT_MEMORY_LIMIT_MB,
+        threads: int = 1,
+        archive: Path | None = None,
     ) -> None:
         connection = open_database(
             path, memory_limit_mb=memory_limit_mb, threads=threads, read_only=False
         )
-        super().__init__(connection, memory_limit_mb)
+        super().__init__(connection, memory_limit_mb, archive)
         with self._cursor(f"the attempt log {path} cannot be read") as cursor:
             self._hearsay = Hearsay(cursor)
         self._positions = self.spool_positions()
@@ -173,10 +180,7 @@ class AttemptLogStore(LogReader):
 
         """
         with self._cursor("the archive's files cannot be read") as cursor:
-            return frozenset(
-                str(row[0])
-                for row in cursor.execute('select "file" from archived_files').fetchall()
-            )
+            return archived_files(cursor)
 
     def forget_month(
         self, table: str, column: str, first: dt.date, following: dt.date, file: str

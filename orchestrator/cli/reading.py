@@ -37,12 +37,12 @@ def _serves(settings: Settings) -> bool:
 
 
 def _file_rows(settings: Settings, sql: str) -> Any:
-    from actors.installation import ATTEMPTS_FILE  # noqa: PLC0415  heavy, and only for this
+    from actors.installation import ATTEMPTS_FILE, archive_folder  # noqa: PLC0415  heavy
     from orchestrator.attempt_log import read_only  # noqa: PLC0415  as above
 
     _collect_spools(settings)
     bounds = settings.policies.attempt_log
-    with read_only(settings.data_dir / ATTEMPTS_FILE) as log:
+    with read_only(settings.data_dir / ATTEMPTS_FILE, archive=archive_folder(settings)) as log:
         return log.attempts_frame(
             sql, timeout_s=bounds.query_timeout_s, max_rows=bounds.query_max_rows
         )

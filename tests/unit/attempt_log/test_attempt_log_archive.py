@@ -2,13 +2,16 @@
 
 import datetime as dt
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
+import duckdb
 import pyarrow.parquet as pq
 import pytest
+from pandas.testing import assert_frame_equal
 
-from orchestrator.attempt_log import AttemptLogStore, archive_months
-from orchestrator.domain import StoreError
+from orchestrator.attempt_log import AttemptLogStore, archive_months, read_only
+from orchestrator.domain import QueryRefused, StoreError
 from tests.support.log_rows import attempt, change, request
 
 
@@ -20,7 +23,9 @@ def at(text: str) -> dt.datetime:
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[AttemptLogStore]:
     """A log of three months."""
-    made = AttemptLogStore(tmp_path / "attempts.duckdb", memory_limit_mb=64)
+    made = AttemptLogStore(
+        tmp_path / "attempts.duckdb", memory_limit_mb=64, archive=tmp_path / "shown"
+    )
     made.append(
         [
             attempt(1, started_at=at("2026-01-31T23:59:59.999999")),
@@ -121,3 +126,77 @@ def test_a_folder_that_cannot_be_made_keeps_the_month(
         archive_months(store, tmp_path / "file" / "archive", before=dt.date(2026, 2, 1))
 
     assert 4 == len(numbers(store))
+
+
+def test_readers_see_archived_months_too(store: AttemptLogStore, tmp_path: Path) -> None:
+    """What was asked before a month moved is answered the same after it."""
+    asked = (
+        "select * from attempts order by started_at",
+        "select request_id from main.attempts where started_at < '2026-02-01' order by 1",
+        "with late as (select * from attempts where outcome = 'success') select count(*) from late",
+        "select * from requests",
+        "select * from circuit_changes",
+    )
+    before = [store.attempts_frame(sql, timeout_s=5, max_rows=100) for sql in asked]
+    archive_months(store, tmp_path / "shown", before=dt.date(2026, 3, 15))
+    after = [store.attempts_frame(sql, timeout_s=5, max_rows=100) for sql in asked]
+    rows = store.export_parquet(tmp_path / "all.parquet")
+
+    for was, now in zip(before, after, strict=True):
+        assert_frame_equal(was, now)
+    assert 4 == rows == pq.read_metadata(tmp_path / "all.parquet").num_rows
+
+
+def test_a_month_is_archived_once_though_readers_see_it(
+    store: AttemptLogStore, tmp_path: Path
+) -> None:
+    """Late rows alone go into a further file."""
+    archive_months(store, tmp_path / "shown", before=dt.date(2026, 2, 1))
+    store.append([attempt(9, started_at=at("2026-01-02T00:00:00"))])
+    archive_months(store, tmp_path / "shown", before=dt.date(2026, 2, 1))
+
+    assert 1 == archived(tmp_path / "shown")["attempts-2026-01.2.parquet"]
+    assert ["req_9", "req_1", "req_2", "req_3", "req_4"] == numbers(store)
+
+
+def test_a_stopped_servers_archive_is_read_too(store: AttemptLogStore, tmp_path: Path) -> None:
+    """Without the folder, or with a file that was moved away, the rest is there."""
+    archive_months(store, tmp_path / "shown", before=dt.date(2026, 3, 15))
+    store.close()
+    counted = "select count(*) as n from attempts"
+    found = []
+    for archive in (tmp_path / "shown", None, tmp_path / "nowhere"):
+        with read_only(tmp_path / "attempts.duckdb", archive=archive) as log:
+            found.append(int(log.attempts_frame(counted, timeout_s=5, max_rows=1)["n"][0]))
+
+    assert [4, 1, 1] == found
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select * from archived_attempts",
+        "select * from temp.main.attempts",
+        "select * from read_parquet('{file}')",
+        "select * from '{file}'",
+        "copy attempts to '{file}'",
+    ],
+)
+def test_readers_cannot_name_the_files(sql: str, store: AttemptLogStore, tmp_path: Path) -> None:
+    """Archived rows are in the tables, and nowhere else."""
+    archive_months(store, tmp_path / "shown", before=dt.date(2026, 3, 15))
+    file = tmp_path / "shown" / "attempts-2026-01.parquet"
+
+    with pytest.raises(QueryRefused):
+        store.attempts_frame(sql.format(file=file), timeout_s=5, max_rows=100)
+    with pytest.raises(duckdb.Error), closing(store._connection.cursor()) as cursor:
+        cursor.execute(f"select * from read_parquet('{file}')").fetchall()
+
+
+def test_a_damaged_archive_is_told(store: AttemptLogStore, tmp_path: Path) -> None:
+    """No answer that lacks rows without a word."""
+    archive_months(store, tmp_path / "shown", before=dt.date(2026, 2, 1))
+    (tmp_path / "shown" / "attempts-2026-01.parquet").write_bytes(b"no parquet")
+
+    with pytest.raises(StoreError):
+        numbers(store)
