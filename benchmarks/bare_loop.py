@@ -6,6 +6,7 @@
 import argparse
 import asyncio
 import time
+from collections.abc import Iterator
 
 import httpx
 from httpx_aiohttp import HttpxAiohttpClient
@@ -15,18 +16,21 @@ __all__ = ["main"]
 
 async def _per_s(url: str, concurrent: int, operations: int) -> float:
     limits = httpx.Limits(max_connections=concurrent, max_keepalive_connections=concurrent)
-    left = iter(range(operations))
-
     async with HttpxAiohttpClient(limits=limits, timeout=60, trust_env=False) as client:
 
-        async def work() -> None:
+        async def work(left: Iterator[int]) -> None:
             for _ in left:
                 response = await client.post(url, json={"access_token": "access-benchmark-token"})
                 response.raise_for_status()
                 response.json()
 
+        async def all_of(number: int) -> None:
+            left = iter(range(number))
+            await asyncio.gather(*(work(left) for _ in range(concurrent)))
+
+        await all_of(concurrent)  # so that every connection is there
         began = time.perf_counter()
-        await asyncio.gather(*(work() for _ in range(concurrent)))
+        await all_of(operations)
         return operations / (time.perf_counter() - began)
 
 

@@ -60,13 +60,14 @@ def measure(
     ] = False,
     runs: Annotated[
         int | None,
-        typer.Option(min=1, help="Runs of which the median is taken [5; with --short 1]."),
+        typer.Option(min=1, help="Runs of which the median is taken (5; with --short 1)."),
     ] = None,
     results: Annotated[
         Path | None,
         typer.Option(
-            help="Where the figures go, as JSON [benchmarks/results.json when all were run in "
-            "full, else nowhere]."
+            help="Where the figures go, as JSON (benchmarks/results.json when all were run in "
+            "full, else nowhere).",
+            show_default=False,
         ),
     ] = None,
     keep: Annotated[

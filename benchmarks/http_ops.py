@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
-from benchmarks.load import Load, load
+from benchmarks.load import Load, found_wrk, load
 from benchmarks.noop_app import PATH as NOOP_PATH
 from benchmarks.programs import await_port, free_port, root, serve_environment_of, stop, wait
 from benchmarks.results import BenchmarkFailed, Figure, Floor, Reach, Result
@@ -33,13 +33,14 @@ Seen = dict[tuple[str, int], list[Load]]
 
 def run(setting: Setting) -> Result:
     """Measure; see the module."""
+    found_wrk()
     with ExitStack() as stack:
         vendor = stack.enter_context(upstream(setting.folder / "upstream"))
         setting.progress("starting the system")
         system = stack.enter_context(served(setting.folder / "system", vendor))
         spaces = system.link(_SPACES)
         setting.progress("deploying the no-op beside it")
-        deploy_noop(system)
+        _deploy_noop(system)
         targets = {_OURS: f"{system.url}{_GET_ACCOUNTS}", _NOOP: f"{system.url}{NOOP_PATH}"}
         for name, transport in _PEERS.items():
             peer_url = stack.enter_context(_peer(setting.folder, vendor, transport))
@@ -64,7 +65,7 @@ def run(setting: Setting) -> Result:
     return _result(seen)
 
 
-def deploy_noop(system: Served) -> None:
+def _deploy_noop(system: Served) -> None:
     """Deploy the no-op beside the system's own application, under the same ingress.
 
     Raises:

@@ -11,7 +11,7 @@ from typing import Final
 
 from benchmarks.results import BenchmarkFailed
 
-__all__ = ["Load", "load"]
+__all__ = ["Load", "found_wrk", "load"]
 
 _SCRIPT: Final = Path(__file__).with_name("load.lua")
 _TIMEOUT_S: Final = 30
@@ -50,6 +50,19 @@ class Load:
             raise BenchmarkFailed(f"{what}: {self.failed} failed, {self.answered} answered")
 
 
+def found_wrk() -> str:
+    """Where wrk is.
+
+    Raises:
+        BenchmarkFailed: it is not installed.
+
+    """
+    wrk = shutil.which("wrk")
+    if wrk is None:
+        raise BenchmarkFailed("wrk is not installed (Debian: apt-get install wrk)")
+    return wrk
+
+
 def load(url: str, bodies: Sequence[str], folder: Path, *, connections: int, for_s: int) -> Load:
     """POST these bodies in turn over so many connections, each with one request at a time.
 
@@ -57,9 +70,7 @@ def load(url: str, bodies: Sequence[str], folder: Path, *, connections: int, for
         BenchmarkFailed: wrk is not installed, or does not say what came of it.
 
     """
-    wrk = shutil.which("wrk")
-    if wrk is None:
-        raise BenchmarkFailed("wrk is not installed (Debian: apt-get install wrk)")
+    wrk = found_wrk()
     listed = folder / "bodies.txt"
     listed.write_text("\n".join(bodies) + "\n", encoding="utf-8")
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
