@@ -42,6 +42,8 @@ _SERVE: Final = {
     # A machine with much else to do takes its time; a proxy that is late is killed at its start.
     "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
     "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "30",
+    # A HAProxy that died is missed at the third look.
+    "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",
     # There is no other application that could inherit a replica's port.
     "RAY_SERVE_PORT_QUARANTINE_S": "0",
     "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.2",
