@@ -39,6 +39,10 @@ BENCHMARKS: Final[Mapping[str, Listed]] = {
         "POST /v1/batch with items of 1,000, against a bare httpx loop as concurrent",
         600.0,
     ),
+    "attempt_log": Listed(
+        "rows a second at the log's store, and how soon an attempt's row is committed under load",
+        900.0,
+    ),
     "bad_cases": Listed(
         "a silent upstream under 10,000 operations, callers that leave, a batch that fails whole",
         400.0,
