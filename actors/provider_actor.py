@@ -31,6 +31,7 @@ from orchestrator.domain import (
     encoded_data,
     from_unix,
 )
+from orchestrator.garbage import collect_seldom
 from orchestrator.providers.protocol import FinancialProvider
 from orchestrator.providers.registry import REGISTRY, AdapterConfig, adapter_of
 from orchestrator.providers.vendor_client import VendorClient, client_for
@@ -83,6 +84,7 @@ class ProviderActor(Mailed):
             load_settings(), name, RemoteVault(vault_actor()), vendor=vendor
         )
         super().__init__(("execute",), cancels=True)
+        collect_seldom()
 
     async def execute(self, order: AttemptOrder) -> AttemptReply:
         """See `ProviderPort`; the health is told as the reply is handed over."""

@@ -34,6 +34,7 @@ from actors.webhook_intake import WebhookIntake
 from models import ActiveModelWatch, ModelRegistry, SelectionPolicy
 from orchestrator.access import Access
 from orchestrator.domain import Clock, Json, OperationRequest, OperationResult, SystemClock
+from orchestrator.garbage import collect_seldom
 from orchestrator.provider_registry import REGISTRY
 from orchestrator.routing import PlanOptions
 from orchestrator.settings import Settings, load_settings
@@ -57,6 +58,7 @@ async def open_service() -> RouterService:
         marks=ChangeMarks(vault_marks_file(settings)),
     )
     await service.start()
+    collect_seldom()
     return service
 
 

@@ -8,7 +8,8 @@ from typing import Final
 from actors.known_connections import KnownConnections
 from actors.messages import AccountsCall, Call, ExchangeCall, LinkCall, TransactionsCall
 from actors.ports import VaultPort
-from actors.router_candidates import BlockOf, CandidateBook, linked_connection
+from actors.resolved_reads import ResolvedReads
+from actors.router_candidates import BlockOf, CandidateBook
 from orchestrator.domain import (
     Clock,
     CreateLinkParams,
@@ -28,7 +29,6 @@ from orchestrator.routing import (
     CandidateFacts,
     ReadTarget,
     Resolution,
-    resolve_read,
 )
 from orchestrator.vault import ConnectionRecord, VaultCipher
 
@@ -87,6 +87,7 @@ class Targets:
         self._book = book
         self._vault = vault
         self._known = known
+        self._resolved = ResolvedReads(book.regions)
         self._cipher = cipher
         self._clock = clock
 
@@ -178,10 +179,8 @@ class Targets:
                     (r.institution_id for r in records if r.connection_id == cursor.connection_id),
                     None,
                 )
-        found = resolve_read(
-            [linked_connection(record) for record in records],
-            ReadTarget(account_id, institution_id, connection_id),
-            dict(self._book.regions),
+        found = self._resolved.of(
+            params.space_id, records, ReadTarget(account_id, institution_id, connection_id)
         )
         versions = {record.connection_id: record.credential_version for record in records}
         due = {r.connection_id for r in records if r.refresh_due_at is not None}

@@ -118,7 +118,9 @@ class HealthSnapshot:
         block = self.circuits.blocks(operation, institution_id, age_s=age_s)
         if block is not None:
             return GuardRejection.of_circuit(block)
-        wait_s = dict(self.limiter.endpoint_waits_s).get(endpoint or "", self.limiter.retry_after_s)
+        wait_s = self.limiter.retry_after_s
+        if endpoint is not None:
+            wait_s = dict(self.limiter.endpoint_waits_s).get(endpoint, wait_s)
         if wait_s > age_s:
             return GuardRejection(
                 reason=IneligibilityReason.RATE_LIMITED,
