@@ -23,7 +23,7 @@ from .service import OpenService
 
 __all__ = ["MOST_REQUESTS", "create_app"]
 
-MOST_REQUESTS: Final = 2048
+MOST_REQUESTS: Final = 1024
 
 _log = structlog.get_logger("web")
 
