@@ -243,7 +243,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
             "limits",
             "vendors say 429 below their published limits, which demand nearly fills",
             _limits,
-            quotas={"plaid": _quota(40), "mx": _quota(40), "belvo": _quota(12)},
+            quotas={"plaid": _quota(40), "mx": _quota(40), "belvo": _quota(16)},
         ),
         Scenario("correlated", "a bank fails at all providers, or two providers at once", _correlated),
         Scenario("user_errors", "storms of wrong passwords", _user_errors),

@@ -1,0 +1,125 @@
+"""Lasting traits: how much more, or less, than expected a provider fails, over hours.
+
+The trained table is as old as its training, and without one there is only the priority order. What
+comes in since corrects it: for each (provider, operation) and (provider, bank), failures seen
+against failures expected, decaying over hours, shrunk to what was expected (a gamma prior on the
+failure rate's multiplier). Incidents must not pass for traits, so an outcome counts by the belief
+that nothing was wrong.
+"""
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from math import sqrt
+from typing import Final
+
+__all__ = ["LastingTraits", "TraitMemory"]
+
+_LIMIT: Final = 20_000
+_LEAST_EXPECTED: Final = 0.01
+"""Failure ratio that a prior expects at least: a perfect record of fifty calls is no proof."""
+
+_MOST: Final = 0.98
+
+
+@dataclass(frozen=True, slots=True)
+class TraitMemory:
+    """How long traits are remembered (seconds to count half), and how many failures' worth of trust
+    the prior has: `trained` with a model that knows the provider, `cold` without.
+    """
+
+    half_life_s: float = 3.0 * 3600.0
+    trained: float = 3.0
+    cold: float = 1.5
+
+
+class _Trait:
+    """Decayed failures, seen and expected, as of `t_s`."""
+
+    __slots__ = ("expected", "failed", "t_s")
+
+    def __init__(self, t_s: float) -> None:
+        self.failed = self.expected = 0.0
+        self.t_s = t_s
+
+
+class LastingTraits:
+    """Multipliers of failure ratios. Times are seconds of a clock that never goes back."""
+
+    def __init__(self, memory: TraitMemory | None = None) -> None:
+        self._memory = memory or TraitMemory()
+        self._traits: dict[Hashable, _Trait] = {}
+
+    def __len__(self) -> int:
+        return len(self._traits)
+
+    def failing(
+        self,
+        provider: str,
+        operation: str,
+        institution_id: str | None,
+        t_s: float,
+        *,
+        expected: float,
+        trained: bool,
+    ) -> tuple[float, float]:
+        """The failure ratio in calm, and its standard deviation; `expected` is the prior's, 0 to 1."""
+        trust = self._memory.trained if trained else self._memory.cold
+        ratio = expected if expected > _LEAST_EXPECTED else _LEAST_EXPECTED
+        spread = 0.0
+        find = self._traits.get
+        for key in ((provider, operation), (provider, "bank", institution_id)):
+            trait = find(key)
+            if trait is None:
+                spread += 1.0 / trust
+                continue
+            kept = 0.5 ** ((t_s - trait.t_s) / self._memory.half_life_s)
+            seen = trait.failed * kept + trust
+            ratio *= seen / (trait.expected * kept + trust)
+            spread += 1.0 / seen
+        ratio = ratio if ratio < _MOST else _MOST
+        return ratio, ratio * sqrt(spread)
+
+    def learn(
+        self,
+        provider: str,
+        operation: str,
+        institution_id: str | None,
+        t_s: float,
+        *,
+        failed: bool,
+        expected: float,
+        trained: bool,
+        weight: float,
+    ) -> None:
+        """Take in one attempt that was to fail with probability `expected`; `weight` is 0 to 1."""
+        trust = self._memory.trained if trained else self._memory.cold
+        wide = self._trait((provider, operation), t_s)
+        narrow = self._trait((provider, "bank", institution_id), t_s)
+        base = expected if expected > _LEAST_EXPECTED else _LEAST_EXPECTED
+        of_wide = (wide.failed + trust) / (wide.expected + trust)
+        of_narrow = (narrow.failed + trust) / (narrow.expected + trust)
+        wide.expected += weight * min(1.0, base * of_narrow)
+        narrow.expected += weight * min(1.0, base * of_wide)
+        if failed:
+            wide.failed += weight
+            narrow.failed += weight
+        if len(self._traits) > _LIMIT:
+            self._sweep(t_s)
+
+    def _trait(self, key: Hashable, t_s: float) -> _Trait:
+        trait = self._traits.get(key)
+        if trait is None:
+            trait = self._traits[key] = _Trait(t_s)
+        elif t_s > trait.t_s:
+            kept = 0.5 ** ((t_s - trait.t_s) / self._memory.half_life_s)
+            trait.failed *= kept
+            trait.expected *= kept
+            trait.t_s = t_s
+        return trait
+
+    def _sweep(self, t_s: float) -> None:
+        """Keep the half that has seen most."""
+        for key in list(self._traits):
+            self._trait(key, t_s)
+        kept = sorted(self._traits.items(), key=lambda pair: pair[1].expected)
+        self._traits = dict(kept[-_LIMIT // 2 :])
