@@ -203,7 +203,7 @@ class PolicyContract:
         policy.swap(None)
 
         assert policy.model_version is None
-        assert uses == (policy_name != "priority")
+        assert uses == (policy_name == "adaptive")
 
     def test_all_orders_of_candidates_are_served(self, policy: SelectionPolicy) -> None:
         """The priority order may differ from one call to the next."""
