@@ -29,6 +29,7 @@ from .errors import (
 )
 from .model import SelectionModel
 from .policy import POLICIES, Policy, SelectionPolicy
+from .preference import Preference
 from .registry import ModelCard, ModelRegistry
 from .watch import ActiveModelWatch, Unchanged
 
@@ -47,6 +48,7 @@ __all__ = [
     "ModelUnusable",
     "NotEnoughData",
     "Policy",
+    "Preference",
     "SelectionContext",
     "SelectionModel",
     "SelectionPolicy",

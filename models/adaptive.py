@@ -68,10 +68,10 @@ class AdaptiveOptions:
 
     place_worth: float = 0.002
     probing: float = 1.0
-    curiosity: float = 0.1
+    curiosity: float = 0.03
     doubt: float = 1.5
     blind_trust: float = 0.05
-    backfill_times: float = 3.0
+    backfill_times: float = 2.0
     traits: TraitMemory = TraitMemory()
 
 
@@ -211,6 +211,11 @@ class AdaptivePolicy:
         )
         self._under_way.start(started, latency.late_s)
 
+    def withdraw(self, context: SelectionContext, provider: str, at: float) -> None:
+        """Forget an attempt that was not sent, or that nobody waits for any more."""
+        t_s, age_s = self._time.outcome_at(at)
+        self._under_way.end(provider, context.operation, context.institution_id, t_s - age_s)
+
     def _learn_overdue(self, t_s: float) -> None:
         for late in self._under_way.due(t_s):
             self._learn(
@@ -296,8 +301,10 @@ class AdaptivePolicy:
                 continue
             hope = fine * options.probing
             best = min(_MOST, well + options.doubt * deviation)
+            # Optimistic: never below what is expected (May et al. 2012), or each healthy provider
+            # would lose traffic for nothing but the possibility that it is not.
             beliefs[name] = [
-                ((score - hope * well) / (1.0 - hope) - price if hope < 1.0 else 0.0, 1.0 - hope),
+                (score - price, 1.0 - hope),
                 (well - price, hope * (1.0 - curiosity)),
                 (best - price, hope * curiosity),
             ]

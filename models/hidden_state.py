@@ -34,9 +34,9 @@ class Illness:
     least: float = 3e-4
 
 
-PROVIDER: Final = Illness(impaired=0.004, half=0.004, gone=0.004)
-OPERATION: Final = Illness(impaired=0.002, half=0.002, gone=0.003)
-BANK: Final = Illness(impaired=0.004, half=0.004, gone=0.008)
+PROVIDER: Final = Illness(impaired=0.002, half=0.002, gone=0.002)
+OPERATION: Final = Illness(impaired=0.001, half=0.001, gone=0.0015)
+BANK: Final = Illness(impaired=0.002, half=0.002, gone=0.004)
 
 
 class HiddenState:

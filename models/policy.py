@@ -50,6 +50,10 @@ class Policy(Protocol):
         """Hint that an attempt has started; a policy may ignore it."""
         ...
 
+    def withdraw(self, context: SelectionContext, provider: str, at: float) -> None:
+        """Take back the hint that an attempt started at `at`: it was not sent, or is given up."""
+        ...
+
     def swap(self, model: SelectionModel | None) -> None:
         """Use another trained model, or none, from now on; what was learned live stays."""
         ...
@@ -190,6 +194,10 @@ class SelectionPolicy:
     ) -> None:
         """Optional hint that an attempt has started, at unix time `at`."""
         self._policy.dispatch(context, provider, attempt_number, at)
+
+    def withdraw(self, context: SelectionContext, provider: str, at: float) -> None:
+        """Take back a `dispatch` of that time, where its attempt was not sent or is given up."""
+        self._policy.withdraw(context, provider, at)
 
     def swap(self, model: SelectionModel | None) -> None:
         """Take up another model, or none, without forgetting what was seen of late."""

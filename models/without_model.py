@@ -18,5 +18,8 @@ class WithoutModel:
     ) -> None:
         """Nothing: what is under way changes no order."""
 
+    def withdraw(self, context: SelectionContext, provider: str, at: float) -> None:
+        """Nothing, as of the start."""
+
     def swap(self, model: SelectionModel | None) -> None:
         """Nothing: it uses no model."""

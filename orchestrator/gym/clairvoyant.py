@@ -2,14 +2,15 @@
 
 from typing import ClassVar
 
-from models import AttemptOutcome, Decision, SelectionContext, SelectionModel
+from models import AttemptOutcome, Decision, SelectionContext
+from models.without_model import WithoutModel
 
 from .world import World
 
 __all__ = ["ClairvoyantPolicy"]
 
 
-class ClairvoyantPolicy:
+class ClairvoyantPolicy(WithoutModel):
     """Orders candidates by their true success ratio at this moment.
 
     Args:
@@ -19,7 +20,6 @@ class ClairvoyantPolicy:
     """
 
     name: ClassVar[str] = "clairvoyant"
-    model_version: ClassVar[str | None] = None
 
     def __init__(self, world: World, began_at: float) -> None:
         self._world = world
@@ -40,10 +40,3 @@ class ClairvoyantPolicy:
     def observe(self, outcome: AttemptOutcome) -> None:
         """Nothing: it knows."""
 
-    def dispatch(
-        self, context: SelectionContext, provider: str, attempt_number: int, at: float
-    ) -> None:
-        """Nothing: it knows."""
-
-    def swap(self, model: SelectionModel | None) -> None:
-        """Nothing: it needs none."""
