@@ -1,6 +1,7 @@
 """The log of the days before a run, from which the trained policy begins."""
 
-from functools import lru_cache
+import json
+from pathlib import Path
 from typing import Final
 
 import pandas as pd
@@ -12,7 +13,7 @@ from .scenarios import SCENARIOS
 from .simulation import BEGAN_AT
 from .world import DAY_RATE_PER_S, Request, World
 
-__all__ = ["HISTORY_DAYS", "model_of"]
+__all__ = ["HISTORY_DAYS", "ModelShelf", "model_of"]
 
 HISTORY_DAYS: Final = 2.0
 _EVEN_RATIO: Final = 0.06
@@ -24,7 +25,41 @@ _GOLDEN: Final = 0.7548776662
 """Multiples of it, modulo 1, spread evenly."""
 
 
-@lru_cache(maxsize=4)
+class ModelShelf:
+    """Trained models by seed, made when first asked for; in a folder, kept from run to run."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder
+        self._models: dict[tuple[int, str | None], SelectionModel] = {}
+
+    def of(self, seed: int, newcomer: str | None) -> SelectionModel:
+        """The model of a seed; see `model_of`."""
+        key = seed, newcomer
+        if key not in self._models:
+            self._models[key] = self._kept(seed, newcomer) or self._made(seed, newcomer)
+        return self._models[key]
+
+    def _file(self, seed: int, newcomer: str | None) -> Path | None:
+        name = f"{seed}.json" if newcomer is None else f"{seed}-without-{newcomer}.json"
+        return None if self._folder is None else self._folder / name
+
+    def _kept(self, seed: int, newcomer: str | None) -> SelectionModel | None:
+        file = self._file(seed, newcomer)
+        if file is None or not file.exists():
+            return None
+        rows = json.loads(file.read_text(encoding="utf-8"))
+        table = {(str(p), str(o), str(r), i): float(score) for p, o, r, i, score in rows}
+        return SelectionModel.of(trained_at=BEGAN_AT, table=table, card={})
+
+    def _made(self, seed: int, newcomer: str | None) -> SelectionModel:
+        model, file = model_of(seed, newcomer), self._file(seed, newcomer)
+        if file is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            rows = [[*key, score] for key, score in model.table.items()]
+            file.write_text(json.dumps(rows), encoding="utf-8")
+        return model
+
+
 def model_of(seed: int, newcomer: str | None = None) -> SelectionModel:
     """What `train` makes of two days of plain order with some even draws, with incidents in them.
 

@@ -66,7 +66,7 @@ def _outages(rng: random.Random, until_s: float) -> list[Incident]:
     return [
         Incident(start, end, provider=name, factor=rng.choice((0.0, 0.0, 0.05)))
         for name in _PROVIDERS
-        for start, end in _spread(rng, until_s, 3.0 * _HOUR_S, 15.0 * _MINUTE_S)
+        for start, end in _spread(rng, until_s, 1.2 * _HOUR_S, 15.0 * _MINUTE_S)
     ]
 
 
@@ -87,7 +87,7 @@ def _operations(rng: random.Random, until_s: float) -> list[Incident]:
     return [
         Incident(start, end, name, rng.choice(("getAccounts", "syncTransactions")), factor=0.02)
         for name in _PROVIDERS
-        for start, end in _spread(rng, until_s, 2.5 * _HOUR_S, 20.0 * _MINUTE_S)
+        for start, end in _spread(rng, until_s, 1.0 * _HOUR_S, 20.0 * _MINUTE_S)
     ]
 
 
@@ -95,7 +95,7 @@ def _brownouts(rng: random.Random, until_s: float) -> list[Incident]:
     return [
         Incident(start, end, name, factor=rng.uniform(0.35, 0.8), slows=2.0)
         for name in _PROVIDERS
-        for start, end in _spread(rng, until_s, 2.0 * _HOUR_S, 25.0 * _MINUTE_S, 300.0)
+        for start, end in _spread(rng, until_s, 0.8 * _HOUR_S, 25.0 * _MINUTE_S, 300.0)
     ]
 
 
@@ -103,7 +103,7 @@ def _degradation(rng: random.Random, until_s: float) -> list[Incident]:
     return [
         Incident(start, end, name, factor=rng.uniform(0.2, 0.5), ramp=True)
         for name in _PROVIDERS
-        for start, end in _spread(rng, until_s, 2.0 * _HOUR_S, 80.0 * _MINUTE_S, 1800.0)
+        for start, end in _spread(rng, until_s, 0.8 * _HOUR_S, 80.0 * _MINUTE_S, 1800.0)
     ]
 
 
@@ -118,7 +118,7 @@ def _limits(rng: random.Random, until_s: float) -> list[Incident]:
             retry_after_s=rng.choice((None, 2.0, 15.0)),
         )
         for name in _PROVIDERS
-        for start, end in _spread(rng, until_s, 2.0 * _HOUR_S, 15.0 * _MINUTE_S)
+        for start, end in _spread(rng, until_s, 0.8 * _HOUR_S, 15.0 * _MINUTE_S)
     ]
 
 
@@ -188,7 +188,7 @@ def _silent(rng: random.Random, until_s: float) -> list[Incident]:
     return [
         Incident(start, end, name, factor=0.0, silent=True)
         for name in _PROVIDERS
-        for start, end in _spread(rng, until_s, 3.0 * _HOUR_S, 12.0 * _MINUTE_S)
+        for start, end in _spread(rng, until_s, 1.2 * _HOUR_S, 12.0 * _MINUTE_S)
     ]
 
 
@@ -204,7 +204,7 @@ def _flapping(rng: random.Random, until_s: float) -> list[Incident]:
     """Down for minutes, up for minutes, for half an hour at a time."""
     found = []
     for name in _PROVIDERS:
-        for start, end in _spread(rng, until_s, 2.5 * _HOUR_S, 30.0 * _MINUTE_S, 900.0):
+        for start, end in _spread(rng, until_s, 1.0 * _HOUR_S, 30.0 * _MINUTE_S, 900.0):
             t_s = start
             while t_s < end:
                 down_s = rng.uniform(40.0, 200.0)
