@@ -1,19 +1,14 @@
 """What the plain policies keep count by, and the draw that they share."""
 
 from collections.abc import Hashable, Mapping
-from typing import Final, Protocol, TypeVar
+from typing import Final, Protocol
 
 from .context import Decision, SelectionContext
 
-__all__ = ["KEYINGS", "NEVER_EXPLORED", "Keying", "evenly_now_and_then", "keying", "make_room"]
+__all__ = ["KEYINGS", "NEVER_EXPLORED", "Keying", "evenly_now_and_then", "keying"]
 
 NEVER_EXPLORED: Final = frozenset({"exchangeToken"})
 """Operations that are sent once: their first choice is not left to chance."""
-
-_LIMIT: Final = 20_000
-
-Value = TypeVar("Value")
-
 
 class Keying(Protocol):
     """From a provider, an operation and an institution to the key under which it is counted."""
@@ -48,12 +43,6 @@ def keying(name: str) -> Keying:
     if name not in KEYINGS:
         raise ValueError(f"unknown keying {name!r}: there are {', '.join(sorted(KEYINGS))}")
     return KEYINGS[name]
-
-
-def make_room(kept: dict[Hashable, Value]) -> None:
-    """Drop the oldest key where there are too many; call it before a new one."""
-    if len(kept) >= _LIMIT:
-        del kept[next(iter(kept))]
 
 
 def evenly_now_and_then(

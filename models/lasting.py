@@ -3,14 +3,17 @@
 The trained table is as old as its training, and without one there is only the priority order. What
 comes in since corrects it: for each (provider, operation) and (provider, bank), failures seen
 against failures expected, decaying over hours, shrunk to what was expected (a gamma prior on the
-failure rate's multiplier). Incidents must not pass for traits, so an outcome counts by the belief
-that nothing was wrong.
+failure rate's multiplier). Incidents must not pass for traits: an outcome counts by the belief that
+nothing was wrong, and failures wait for the next success, to be forgotten where they were more than
+two in a row.
 """
 
 from collections.abc import Hashable
 from dataclasses import dataclass
 from math import sqrt
 from typing import Final
+
+from .bounded import make_room
 
 __all__ = ["LastingTraits", "TraitMemory"]
 
@@ -19,6 +22,8 @@ _LEAST_EXPECTED: Final = 0.01
 """Failure ratio that a prior expects at least: a perfect record of fifty calls is no proof."""
 
 _MOST: Final = 0.98
+_LONGEST_RUN: Final = 2
+"""Failures in a row, of one operation at one bank, that can be chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +33,8 @@ class TraitMemory:
     """
 
     half_life_s: float = 3.0 * 3600.0
-    trained: float = 3.0
-    cold: float = 1.5
+    trained: float = 6.0
+    cold: float = 3.0
 
 
 class _Trait:
@@ -48,6 +53,7 @@ class LastingTraits:
     def __init__(self, memory: TraitMemory | None = None) -> None:
         self._memory = memory or TraitMemory()
         self._traits: dict[Hashable, _Trait] = {}
+        self._waiting: dict[Hashable, list[float]] = {}
 
     def __len__(self) -> int:
         return len(self._traits)
@@ -92,17 +98,31 @@ class LastingTraits:
         weight: float,
     ) -> None:
         """Take in one attempt that was to fail with probability `expected`; `weight` is 0 to 1."""
+        key = (provider, operation, institution_id)
+        waiting = self._waiting.get(key)
+        if failed:
+            if waiting is None:
+                make_room(self._waiting)
+                waiting = self._waiting[key] = []
+            if len(waiting) <= _LONGEST_RUN:
+                waiting.append(weight)
+            return
+        lone = 0.0
+        if waiting is not None:
+            del self._waiting[key]
+            if len(waiting) <= _LONGEST_RUN:
+                lone = sum(waiting)
         trust = self._memory.trained if trained else self._memory.cold
         wide = self._trait((provider, operation), t_s)
         narrow = self._trait((provider, "bank", institution_id), t_s)
         base = expected if expected > _LEAST_EXPECTED else _LEAST_EXPECTED
         of_wide = (wide.failed + trust) / (wide.expected + trust)
         of_narrow = (narrow.failed + trust) / (narrow.expected + trust)
-        wide.expected += weight * min(1.0, base * of_narrow)
-        narrow.expected += weight * min(1.0, base * of_wide)
-        if failed:
-            wide.failed += weight
-            narrow.failed += weight
+        counts = weight + lone
+        wide.expected += counts * min(1.0, base * of_narrow)
+        narrow.expected += counts * min(1.0, base * of_wide)
+        wide.failed += lone
+        narrow.failed += lone
         if len(self._traits) > _LIMIT:
             self._sweep(t_s)
 

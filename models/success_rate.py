@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from .blame import Verdict, verdict
+from .bounded import make_room
 from .context import AttemptOutcome, Decision, SelectionContext
-from .keyed import evenly_now_and_then, keying, make_room
+from .keyed import evenly_now_and_then, keying
 from .priority import falling_prior
 from .without_model import WithoutModel
 

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from .blame import Verdict, verdict
+from .bounded import make_room
 from .context import AttemptOutcome, Decision, SelectionContext
 from .elapsed import ElapsedTime
 from .first_choice import drawn
-from .keyed import NEVER_EXPLORED, keying, make_room
+from .keyed import NEVER_EXPLORED, keying
 from .priority import falling_prior
 from .without_model import WithoutModel
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from .blame import Verdict, verdict
+from .bounded import make_room
 from .context import AttemptOutcome, Decision, SelectionContext
-from .keyed import NEVER_EXPLORED, keying, make_room
+from .keyed import NEVER_EXPLORED, keying
 from .priority import falling_prior
 from .without_model import WithoutModel
 

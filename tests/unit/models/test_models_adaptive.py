@@ -4,11 +4,39 @@ import random
 
 import pytest
 
-from models import AttemptOutcome, SelectionContext, SelectionModel, SelectionPolicy
+from models import (
+    AttemptOutcome,
+    Decision,
+    Preference,
+    SelectionContext,
+    SelectionModel,
+    SelectionPolicy,
+)
 from models.adaptive import AdaptivePolicy
 
 NOON = 1_790_000_000.0
 US = ("plaid", "mx", "finicity")
+
+
+def choice(
+    policy: SelectionPolicy,
+    at: float = NOON,
+    *,
+    operation: str = "getAccounts",
+    institution: str | None = "ins_chase",
+    lane: str = "interactive",
+) -> Decision:
+    """A decision among the three US providers."""
+    return policy.decide(
+        SelectionContext(
+            operation=operation,
+            region="US",
+            institution_id=institution,
+            candidates=US,
+            at=at,
+            lane=lane,
+        )
+    )
 
 
 def ask(
@@ -18,11 +46,9 @@ def ask(
     operation: str = "getAccounts",
     institution: str | None = "ins_chase",
 ) -> tuple[str, ...]:
-    """The order of the three US providers."""
-    context = SelectionContext(
-        operation=operation, region="US", institution_id=institution, candidates=US, at=at
-    )
-    return policy.decide(context).order
+    """The three by what is expected of them: the order without the draw of the first."""
+    scores = choice(policy, at, operation=operation, institution=institution).scores
+    return tuple(sorted(US, key=scores.__getitem__, reverse=True))
 
 
 def tell(
