@@ -27,7 +27,7 @@ from .first_choice import drawn, highest
 from .health import LiveHealth
 from .lasting import LastingTraits, TraitMemory
 from .model import SelectionModel
-from .preference import Preference
+from .preference import Preference, pressure
 from .priority import falling_prior
 from .under_way import Latency, Started, UnderWay
 
@@ -148,7 +148,7 @@ class AdaptivePolicy:
             context.institution_id,
             context.region,
             context.lane,
-            None if left is None else tuple([int(20 * left.get(n, 1.0)) for n in context.candidates]),
+            None if left is None else tuple([pressure(left.get(n, 1.0)) for n in context.candidates]),
         )
         kept = self._kept.get(key)
         if kept is None or kept.lessons != self._lessons or t_s >= kept.until_s:

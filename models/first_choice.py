@@ -20,22 +20,25 @@ def highest(beliefs: Sequence[Sequence[tuple[float, float]]]) -> list[float]:
 
     """
     count = len(beliefs)
-    points = sorted(
-        [(value, -place, mass) for place, belief in enumerate(beliefs) for value, mass in belief]
-    )
+    # Below the best of the worst nobody can be the highest.
+    bound = max([min(belief)[0] for belief in beliefs])
     below = [0.0] * count
+    points = []
+    for place, belief in enumerate(beliefs):
+        for value, mass in belief:
+            if value < bound:
+                below[place] += mass
+            else:
+                points.append((value, -place, mass))
+    points.sort()
     chances = [0.0] * count
-    empty = count
     for _value, negative, mass in points:
         place = -negative
-        if empty == 0 or (empty == 1 and not below[place]):
-            chance = mass
-            for other in range(count):
-                if other != place:
-                    chance *= below[other]
-            chances[place] += chance
-        if mass and not below[place]:
-            empty -= 1
+        chance = mass
+        for other in range(count):
+            if other != place:
+                chance *= below[other]
+        chances[place] += chance
         below[place] += mass
     whole = sum(chances)
     return [chance / whole for chance in chances]

@@ -9,7 +9,7 @@ from collections.abc import Hashable
 from typing import Final
 
 from .blame import Verdict
-from .hidden_state import BANK, OPERATION, PROVIDER, HiddenState, Illness
+from .hidden_state import BANK, GONE, HALF, IMPAIRED, OPERATION, PROVIDER, HiddenState, Illness
 
 __all__ = ["LiveHealth"]
 
@@ -19,6 +19,12 @@ _LIMIT: Final = 20_000
 _NO_NEWS: Final = 0.01
 _HIGHEST: Final = 0.995
 _LOWEST: Final = 0.05
+_IMPAIRED, _HALF, _GONE = 1.0 - IMPAIRED, 1.0 - HALF, 1.0 - GONE
+_REST: Final = (
+    (PROVIDER.rest_factor, PROVIDER.rest_fine),
+    (OPERATION.rest_factor, OPERATION.rest_fine),
+    (BANK.rest_factor, BANK.rest_fine),
+)
 
 
 class LiveHealth:
@@ -36,16 +42,25 @@ class LiveHealth:
     def belief(
         self, provider: str, operation: str, institution_id: str | None, t_s: float
     ) -> tuple[float, float]:
-        """The factor to expect on a success ratio, and the probability that nothing is wrong."""
+        """The factor to expect on a success ratio, and the probability that nothing is wrong.
+
+        Both against a scope that nothing is known of, and at most 1: having been seen is no fault.
+        """
         factor = fine = 1.0
         find = self._states.get
-        for key in (provider, (provider, operation), (provider, "bank", institution_id)):
+        keys = (provider, (provider, operation), (provider, "bank", institution_id))
+        for key, (rest_factor, rest_fine) in zip(keys, _REST, strict=True):
             state = find(key)
             if state is not None:
-                state.age_to(t_s)
+                if t_s > state.t_s:
+                    state.age_to(t_s)
                 impaired, half, gone = state.impaired, state.half, state.gone
-                factor *= 1.0 - 0.15 * impaired - 0.5 * half - 0.98 * gone
-                fine *= 1.0 - impaired - half - gone
+                now = (1.0 - _IMPAIRED * impaired - _HALF * half - _GONE * gone) / rest_factor
+                if now < 1.0:
+                    factor *= now
+                now = (1.0 - impaired - half - gone) / rest_fine
+                if now < 1.0:
+                    fine *= now
         return factor, fine
 
     def learn(

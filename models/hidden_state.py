@@ -11,7 +11,16 @@ from dataclasses import dataclass
 from math import exp
 from typing import Final
 
-__all__ = ["BANK", "OPERATION", "PROVIDER", "HiddenState", "Illness"]
+__all__ = [
+    "BANK",
+    "GONE",
+    "HALF",
+    "IMPAIRED",
+    "OPERATION",
+    "PROVIDER",
+    "HiddenState",
+    "Illness",
+]
 
 IMPAIRED, HALF, GONE = 0.85, 0.5, 0.02
 """What each state leaves of a success ratio; fine leaves all of it."""
@@ -32,6 +41,21 @@ class Illness:
     half_s: float = 900.0
     gone_s: float = 420.0
     least: float = 3e-4
+
+    @property
+    def rest_factor(self) -> float:
+        """The multiplier to expect of a scope that nothing is known of."""
+        return (
+            1.0
+            - (1.0 - IMPAIRED) * self.impaired
+            - (1.0 - HALF) * self.half
+            - (1.0 - GONE) * self.gone
+        )
+
+    @property
+    def rest_fine(self) -> float:
+        """The probability that nothing is wrong with such a scope."""
+        return 1.0 - self.impaired - self.half - self.gone
 
 
 PROVIDER: Final = Illness(impaired=0.002, half=0.002, gone=0.002)

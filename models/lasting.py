@@ -10,7 +10,7 @@ two in a row.
 
 from collections.abc import Hashable
 from dataclasses import dataclass
-from math import sqrt
+from math import exp, log, sqrt
 from typing import Final
 
 from .bounded import make_room
@@ -33,8 +33,8 @@ class TraitMemory:
     """
 
     half_life_s: float = 3.0 * 3600.0
-    trained: float = 6.0
-    cold: float = 3.0
+    trained: float = 8.0
+    cold: float = 5.0
 
 
 class _Trait:
@@ -53,6 +53,7 @@ class LastingTraits:
     def __init__(self, memory: TraitMemory | None = None) -> None:
         self._memory = memory or TraitMemory()
         self._traits: dict[Hashable, _Trait] = {}
+        self._decay_per_s = log(2.0) / self._memory.half_life_s
         self._waiting: dict[Hashable, list[float]] = {}
 
     def __len__(self) -> int:
@@ -72,13 +73,14 @@ class LastingTraits:
         trust = self._memory.trained if trained else self._memory.cold
         ratio = expected if expected > _LEAST_EXPECTED else _LEAST_EXPECTED
         spread = 0.0
+        decay_per_s = self._decay_per_s
         find = self._traits.get
         for key in ((provider, operation), (provider, "bank", institution_id)):
             trait = find(key)
             if trait is None:
                 spread += 1.0 / trust
                 continue
-            kept = 0.5 ** ((t_s - trait.t_s) / self._memory.half_life_s)
+            kept = exp((trait.t_s - t_s) * decay_per_s)
             seen = trait.failed * kept + trust
             ratio *= seen / (trait.expected * kept + trust)
             spread += 1.0 / seen
@@ -131,7 +133,7 @@ class LastingTraits:
         if trait is None:
             trait = self._traits[key] = _Trait(t_s)
         elif t_s > trait.t_s:
-            kept = 0.5 ** ((t_s - trait.t_s) / self._memory.half_life_s)
+            kept = exp((trait.t_s - t_s) * self._decay_per_s)
             trait.failed *= kept
             trait.expected *= kept
             trait.t_s = t_s
