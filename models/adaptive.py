@@ -18,20 +18,22 @@ slice follows Adyen's off-policy work (arXiv 2501.10470).
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import exp
 from typing import ClassVar, Final
 
+from .adaptive_options import AdaptiveOptions
 from .blame import Verdict, verdict
 from .context import AttemptOutcome, Decision, SelectionContext
 from .elapsed import ElapsedTime
 from .first_choice import drawn, highest
 from .health import LiveHealth
-from .lasting import LastingTraits, TraitMemory
+from .lasting import LastingTraits
 from .model import SelectionModel
 from .preference import Preference, pressure
 from .priority import falling_prior
-from .under_way import Latency, Started, UnderWay
+from .under_way import Call, Latency, UnderWay
 
-__all__ = ["AdaptiveOptions", "AdaptivePolicy"]
+__all__ = ["AdaptivePolicy"]
 
 _NEVER_EXPLORED: Final = frozenset({"exchangeToken"})
 
@@ -45,34 +47,13 @@ _KEPT_S: Final = 1.0
 """How long a distribution is kept while nothing is learned."""
 
 _KEPT: Final = 4096
+_FEWEST: Final = 20
+"""Successes of one kind without which nothing is overdue."""
+
 _DOWN: Final = 0.5
 """Health below which the even draw leaves a provider out."""
 
 _LEAST, _MOST = 0.001, 0.999
-
-
-@dataclass(frozen=True, slots=True)
-class AdaptiveOptions:
-    """Tuned in the gym; see docs/selection.md.
-
-    Attributes:
-        place_worth: success ratio that one place in the priority order is worth against a trained
-            prior.
-        probing: share of the belief that a sick provider is well again which is drawn upon, 0 to 1.
-        curiosity: probability that a provider is given the benefit of the doubt about its traits.
-        doubt: how much that is, in standard deviations.
-        blind_trust: weight that an outcome has for lasting traits in the midst of an incident.
-        backfill_times: how much more often backfill explores than a person's request.
-
-    """
-
-    place_worth: float = 0.002
-    probing: float = 0.3
-    curiosity: float = 0.03
-    doubt: float = 1.5
-    blind_trust: float = 0.05
-    backfill_times: float = 2.0
-    traits: TraitMemory = TraitMemory()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +129,9 @@ class AdaptivePolicy:
             context.institution_id,
             context.region,
             context.lane,
-            None if left is None else tuple([pressure(left.get(n, 1.0)) for n in context.candidates]),
+            None
+            if left is None
+            else tuple([pressure(left.get(n, 1.0)) for n in context.candidates]),
         )
         kept = self._kept.get(key)
         if kept is None or kept.lessons != self._lessons or t_s >= kept.until_s:
@@ -183,62 +166,41 @@ class AdaptivePolicy:
         An outcome that is told late weighs the less the older it is.
         """
         t_s, age_s = self._time.outcome_at(outcome.at)
-        provider, operation = outcome.provider, outcome.operation
-        institution_id = outcome.institution_id
-        started = self._under_way.end(
-            provider, operation, institution_id, t_s - age_s - outcome.latency_s
-        )
+        call = Call(outcome.provider, outcome.operation, outcome.institution_id, outcome.region)
+        started = self._under_way.end(call, t_s - age_s - outcome.latency_s)
         what = verdict(outcome.outcome, outcome.scope)
         if what is Verdict.SAYS_NOTHING:
             return
         if what is Verdict.WORKED:
-            self._latency(provider, operation).learn(outcome.latency_s)
+            self._latency(call.provider, call.operation).learn(outcome.latency_s)
         elif started is not None and started.overdue:
             return  # its being overdue has counted already
-        weight = 2.718281828 ** (-age_s / _LATE_S) if age_s else 1.0
-        self._learn(what, provider, operation, outcome.region, institution_id, t_s, weight)
+        self._learn(what, call, t_s, exp(-age_s / _LATE_S) if age_s else 1.0)
 
     def dispatch(
         self, context: SelectionContext, provider: str, attempt_number: int, at: float
     ) -> None:
         """Note that an attempt has started: once overdue by its usual time, it counts as failed."""
+        del attempt_number  # all count alike
         latency = self._latencies.get((provider, context.operation))
-        if latency is None or latency.seen < 20:
+        if latency is None or latency.seen < _FEWEST:
             return
-        t_s = self._time.decision_at(at)
-        started = Started(
-            provider, context.operation, context.region, context.institution_id, t_s
-        )
-        self._under_way.start(started, latency.late_s)
+        call = Call(provider, context.operation, context.institution_id, context.region)
+        self._under_way.start(call, self._time.decision_at(at), latency.late_s)
 
     def withdraw(self, context: SelectionContext, provider: str, at: float) -> None:
         """Forget an attempt that was not sent, or that nobody waits for any more."""
         t_s, age_s = self._time.outcome_at(at)
-        self._under_way.end(provider, context.operation, context.institution_id, t_s - age_s)
+        call = Call(provider, context.operation, context.institution_id, context.region)
+        self._under_way.end(call, t_s - age_s)
 
     def _learn_overdue(self, t_s: float) -> None:
         for late in self._under_way.due(t_s):
-            self._learn(
-                Verdict.PROVIDER_FAILED,
-                late.provider,
-                late.operation,
-                late.region,
-                late.institution_id,
-                t_s,
-                1.0,
-            )
+            self._learn(Verdict.PROVIDER_FAILED, late.call, t_s, 1.0)
 
-    def _learn(
-        self,
-        what: Verdict,
-        provider: str,
-        operation: str,
-        region: str,
-        institution_id: str | None,
-        t_s: float,
-        weight: float,
-    ) -> None:
+    def _learn(self, what: Verdict, call: Call, t_s: float, weight: float) -> None:
         self._lessons += 1
+        provider, operation, institution_id, region = call
         prior = None
         if self._model is not None:
             prior = self._model.prior(provider, operation, region, institution_id)

@@ -133,6 +133,6 @@ class HiddenState:
         impaired = impaired * stays + impaired_now * share
         half = half * stays + half_now * share
         gone = gone * stays + gone_now * share
-        self.impaired = impaired if impaired > least else least
-        self.half = half if half > least else least
-        self.gone = gone if gone > least else least
+        self.impaired = max(least, impaired)
+        self.half = max(least, half)
+        self.gone = max(least, gone)

@@ -10,6 +10,7 @@ __all__ = ["KEYINGS", "NEVER_EXPLORED", "Keying", "evenly_now_and_then", "keying
 NEVER_EXPLORED: Final = frozenset({"exchangeToken"})
 """Operations that are sent once: their first choice is not left to chance."""
 
+
 class Keying(Protocol):
     """From a provider, an operation and an institution to the key under which it is counted."""
 
@@ -75,4 +76,3 @@ def evenly_now_and_then(
         model_version=None,
         explored=explored,
     )
-

@@ -28,8 +28,10 @@ _LONGEST_RUN: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class TraitMemory:
-    """How long traits are remembered (seconds to count half), and how many failures' worth of trust
-    the prior has: `trained` with a model that knows the provider, `cold` without.
+    """How long traits are remembered, and how much it takes to overturn what was expected.
+
+    `half_life_s` seconds to count half; `trained` failures' worth of trust in the prior of a model
+    that knows the provider, `cold` in that of the priority order.
     """
 
     half_life_s: float = 3.0 * 3600.0
@@ -71,7 +73,7 @@ class LastingTraits:
     ) -> tuple[float, float]:
         """The failure ratio in calm, and its standard deviation; `expected` is the prior's, 0 to 1."""
         trust = self._memory.trained if trained else self._memory.cold
-        ratio = expected if expected > _LEAST_EXPECTED else _LEAST_EXPECTED
+        ratio = max(_LEAST_EXPECTED, expected)
         spread = 0.0
         decay_per_s = self._decay_per_s
         find = self._traits.get
@@ -84,7 +86,7 @@ class LastingTraits:
             seen = trait.failed * kept + trust
             ratio *= seen / (trait.expected * kept + trust)
             spread += 1.0 / seen
-        ratio = ratio if ratio < _MOST else _MOST
+        ratio = min(_MOST, ratio)
         return ratio, ratio * sqrt(spread)
 
     def learn(
@@ -117,7 +119,7 @@ class LastingTraits:
         trust = self._memory.trained if trained else self._memory.cold
         wide = self._trait((provider, operation), t_s)
         narrow = self._trait((provider, "bank", institution_id), t_s)
-        base = expected if expected > _LEAST_EXPECTED else _LEAST_EXPECTED
+        base = max(_LEAST_EXPECTED, expected)
         of_wide = (wide.failed + trust) / (wide.expected + trust)
         of_narrow = (narrow.failed + trust) / (narrow.expected + trust)
         counts = weight + lone

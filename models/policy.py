@@ -1,7 +1,7 @@
 """What a selection policy is, which ones there are, and the facade that callers hold."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol, Self
 
 from .adaptive import AdaptivePolicy
@@ -76,7 +76,7 @@ class PolicySetup:
     seed: int = 0
     exploration_ratio: float = 0.02
     keyed_by: str = "institution"
-    preference: Preference = Preference()
+    preference: Preference = field(default_factory=Preference)
 
 
 PolicyFactory = Callable[[PolicySetup], Policy]
@@ -162,7 +162,11 @@ class SelectionPolicy:
             raise ValueError(f"exploration_ratio is within 0 and 1, not {exploration_ratio}")
         keying(keyed_by)
         setup = PolicySetup(
-            model, seed, exploration_ratio, keyed_by, Preference() if preference is None else preference
+            model,
+            seed,
+            exploration_ratio,
+            keyed_by,
+            Preference() if preference is None else preference,
         )
         self._policy = POLICIES[policy](setup)
 

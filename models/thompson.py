@@ -59,7 +59,11 @@ class ThompsonPolicy(WithoutModel):
     name: ClassVar[str] = "thompson"
 
     def __init__(
-        self, seed: int = 0, *, keyed_by: str = "institution", options: ThompsonOptions | None = None
+        self,
+        seed: int = 0,
+        *,
+        keyed_by: str = "institution",
+        options: ThompsonOptions | None = None,
     ) -> None:
         self._random = random.Random(seed)  # noqa: S311  draws a route, guards no secret
         self._key = keying(keyed_by)
@@ -73,9 +77,7 @@ class ThompsonPolicy(WithoutModel):
         trust = self._options.trust
         counts = []
         for place, name in enumerate(context.candidates):
-            belief = self._beliefs.get(
-                self._key(name, context.operation, context.institution_id)
-            )
+            belief = self._beliefs.get(self._key(name, context.operation, context.institution_id))
             worked = trust * falling_prior(place)
             failed = trust - worked
             if belief is not None:

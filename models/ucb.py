@@ -40,9 +40,7 @@ class UcbPolicy(WithoutModel):
 
     name: ClassVar[str] = "ucb"
 
-    def __init__(
-        self, *, keyed_by: str = "institution", options: UcbOptions | None = None
-    ) -> None:
+    def __init__(self, *, keyed_by: str = "institution", options: UcbOptions | None = None) -> None:
         self._key = keying(keyed_by)
         self._options = options or UcbOptions()
         self._windows: dict[Hashable, deque[bool]] = {}

@@ -2,10 +2,10 @@
 
 import heapq
 from collections import deque
-from math import exp, isfinite, log, sqrt
-from typing import Final
+from math import exp, isfinite, isnan, log, sqrt
+from typing import Final, NamedTuple
 
-__all__ = ["Latency", "Started", "UnderWay"]
+__all__ = ["Call", "Latency", "Started", "UnderWay"]
 
 _LIMIT: Final = 10_000
 _COMPARED: Final = 32
@@ -48,18 +48,22 @@ class Latency:
         return max(0.5, exp(min(self.mean + 2.6 * sqrt(self.variance), 6.0)))
 
 
+class Call(NamedTuple):
+    """What was called."""
+
+    provider: str
+    operation: str
+    institution_id: str | None
+    region: str
+
+
 class Started:
-    """One attempt under way."""
+    """One attempt under way since `at_s`."""
 
-    __slots__ = ("at_s", "institution_id", "operation", "overdue", "provider", "region")
+    __slots__ = ("at_s", "call", "overdue")
 
-    def __init__(
-        self, provider: str, operation: str, region: str, institution_id: str | None, at_s: float
-    ) -> None:
-        self.provider = provider
-        self.operation = operation
-        self.region = region
-        self.institution_id = institution_id
+    def __init__(self, call: Call, at_s: float) -> None:
+        self.call = call
         self.at_s = at_s
         self.overdue = False
 
@@ -70,7 +74,7 @@ class UnderWay:
     def __init__(self) -> None:
         self._due: list[tuple[float, int]] = []
         self._started: dict[int, Started] = {}
-        self._by_key: dict[tuple[str, str, str | None], deque[int]] = {}
+        self._by_key: dict[Call, deque[int]] = {}
         self._number = 0
 
     def __len__(self) -> int:
@@ -81,16 +85,15 @@ class UnderWay:
         """When `due` is worth asking."""
         return self._due[0][0] if self._due else float("inf")
 
-    def start(self, started: Started, late_s: float) -> None:
-        """Note an attempt; after `late_s` seconds it will be overdue."""
+    def start(self, call: Call, at_s: float, late_s: float) -> None:
+        """Note an attempt that begins at `at_s`; after `late_s` seconds it will be overdue."""
         if len(self._started) >= _LIMIT:
             self._forget(next(iter(self._started)))
         self._number += 1
         number = self._number
-        self._started[number] = started
-        key = (started.provider, started.operation, started.institution_id)
-        self._by_key.setdefault(key, deque()).append(number)
-        heapq.heappush(self._due, (started.at_s + late_s, number))
+        self._started[number] = Started(call, at_s)
+        self._by_key.setdefault(call, deque()).append(number)
+        heapq.heappush(self._due, (at_s + late_s, number))
 
     def due(self, t_s: float) -> list[Started]:
         """Those that have become overdue since, each once."""
@@ -108,15 +111,13 @@ class UnderWay:
             heapq.heappush(self._due, (started.at_s + _FORGET_S, number))
         return found
 
-    def end(
-        self, provider: str, operation: str, institution_id: str | None, at_s: float
-    ) -> Started | None:
+    def end(self, call: Call, at_s: float) -> Started | None:
         """Take out the attempt that began nearest to `at_s` (NaN: the oldest); None where unknown."""
-        numbers = self._by_key.get((provider, operation, institution_id))
+        numbers = self._by_key.get(call)
         if not numbers:
             return None
         best = numbers[0]
-        if 1 < len(numbers) <= _COMPARED and at_s == at_s:
+        if 1 < len(numbers) <= _COMPARED and not isnan(at_s):
             started = self._started
             best = min(numbers, key=lambda number: abs(started[number].at_s - at_s))
         found = self._started[best]
@@ -124,9 +125,8 @@ class UnderWay:
         return found
 
     def _forget(self, number: int) -> None:
-        started = self._started.pop(number)
-        key = (started.provider, started.operation, started.institution_id)
-        numbers = self._by_key[key]
+        call = self._started.pop(number).call
+        numbers = self._by_key[call]
         numbers.remove(number)
         if not numbers:
-            del self._by_key[key]
+            del self._by_key[call]

@@ -3,7 +3,7 @@
     World         what providers do: calm success ratios, latencies, incidents
     Scenario      which incidents befall it, drawn from a seed
     Simulation    one policy through one scenario, in simulated time
-    contest       policies × scenarios × seeds → a table
+    contest       policies x scenarios x seeds → a table
 
 `python -m orchestrator.gym --help` runs it. Nothing here sleeps, reads a clock or leaves the process.
 """

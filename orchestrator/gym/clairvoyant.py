@@ -39,4 +39,3 @@ class ClairvoyantPolicy(WithoutModel):
 
     def observe(self, outcome: AttemptOutcome) -> None:
         """Nothing: it knows."""
-

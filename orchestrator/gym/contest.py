@@ -1,11 +1,11 @@
-"""Policies × scenarios × seeds: everybody meets the same requests with the same luck."""
+"""Policies x scenarios x seeds: everybody meets the same requests with the same luck."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from models import Policy, SelectionModel
-from models.adaptive import AdaptiveOptions, AdaptivePolicy
+from models.adaptive import AdaptivePolicy
 from models.priority import PriorityPolicy
 from models.success_rate import SuccessRateOptions, SuccessRatePolicy
 from models.thompson import ThompsonOptions, ThompsonPolicy
@@ -65,10 +65,7 @@ ENTRANTS: Final[Mapping[str, Entrant]] = {
     "ucb by operation": _ucb("operation"),
     "ucb by institution": _ucb("institution"),
     "adaptive, cold": Entrant(lambda _world, seed, _model: AdaptivePolicy(None, seed)),
-    "adaptive": Entrant(
-        lambda _world, seed, model: AdaptivePolicy(model, seed, options=AdaptiveOptions()),
-        trained=True,
-    ),
+    "adaptive": Entrant(lambda _world, seed, model: AdaptivePolicy(model, seed), trained=True),
     REFERENCE: Entrant(lambda world, _seed, _model: ClairvoyantPolicy(world, BEGAN_AT)),
 }
 """Who takes part, by the name in the tables; all but the first with the shipped breakers."""

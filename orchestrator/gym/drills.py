@@ -1,5 +1,6 @@
 """Single events at close quarters: a death, a silence, a return, a storm of wrong passwords."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -16,7 +17,8 @@ __all__ = ["DrillReport", "drill"]
 
 _SICK: Final = "plaid"
 _LEVELS: Final = {"plaid": 0.985}
-_WARM_UP_S: Final = 120.0
+_WARM_UP_S: Final = 60.0
+_AFTER_S: Final = 100.0
 _NEVER_OPENS: Final = BreakerOptions(failure_threshold=1000)
 
 
@@ -58,9 +60,11 @@ def drill(
         return simulation.run(requests).firsts
 
     begins_s, ends_s = _WARM_UP_S, _WARM_UP_S + outage_s
-    calm = run(None, ends_s + 180.0)
-    dead = run(Incident(begins_s, ends_s, _SICK, factor=0.0), ends_s + 180.0)
-    silent = run(Incident(begins_s, begins_s + 60.0, _SICK, factor=0.0, silent=True), begins_s + 60.0)
+    calm = run(None, ends_s + _AFTER_S)
+    dead = run(Incident(begins_s, ends_s, _SICK, factor=0.0), ends_s + _AFTER_S)
+    silent = run(
+        Incident(begins_s, begins_s + 60.0, _SICK, factor=0.0, silent=True), begins_s + 60.0
+    )
     storm = run(Incident(begins_s, ends_s, _SICK, user_errors=0.7), ends_s)
     latencies = sorted(
         each.ended_s - each.started_s
@@ -74,8 +78,7 @@ def drill(
         silent_p99_s=latencies[int(0.99 * (len(latencies) - 1))] if latencies else 0.0,
         silent_left_s=_left_s(silent, calm, begins_s, begins_s + 60.0),
         back_s=_back_s(dead, calm, ends_s),
-        storm_points=100.0
-        * abs(_share(storm, begins_s, ends_s) - _share(calm, begins_s, ends_s)),
+        storm_points=100.0 * abs(_share(storm, begins_s, ends_s) - _share(calm, begins_s, ends_s)),
     )
 
 
@@ -94,7 +97,7 @@ def _after_first_failure(firsts: list[FirstAttempt], from_s: float, to_s: float)
 def _left_s(
     firsts: list[FirstAttempt], calm: list[FirstAttempt], from_s: float, to_s: float
 ) -> float:
-    fair = _share(calm, from_s - 60.0, from_s)
+    fair = _share(calm, from_s - _WARM_UP_S, from_s)
     step_s = 1.0
     left_s = to_s - from_s
     at_s = to_s - step_s
@@ -105,8 +108,8 @@ def _left_s(
 
 
 def _back_s(firsts: list[FirstAttempt], calm: list[FirstAttempt], from_s: float) -> float:
-    fair = _share(calm, from_s, from_s + 180.0)
-    for second in range(0, 170, 5):
+    fair = _share(calm, from_s, from_s + _AFTER_S)
+    for second in range(0, int(_AFTER_S) - 10, 5):
         if _share(firsts, from_s + second, from_s + second + 10.0) >= 0.8 * fair:
             return float(second)
-    return float("inf")
+    return math.inf

@@ -1,6 +1,7 @@
 """The log of the days before a run, from which the trained policy begins."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -72,7 +73,15 @@ def model_of(seed: int, newcomer: str | None = None) -> SelectionModel:
     rows: list[tuple[object, ...]] = []
     circuits = _Circuits()
     for number, request in enumerate(world.requests(until_s, DAY_RATE_PER_S, stream="history")):
-        _serve(world, request, number, newcomer, circuits, rows)
+        able = [
+            name
+            for name in request.candidates
+            if name != newcomer and not circuits.open(name, request)
+        ]
+        draw = (number * _GOLDEN) % 1.0
+        if able and draw < _EVEN_RATIO:
+            able.insert(0, able.pop(int(draw / _EVEN_RATIO * len(able))))
+        rows += _attempts(world, request, able, circuits)
     frame = pd.DataFrame(
         rows,
         columns=pd.Index(
@@ -104,7 +113,7 @@ class _Circuits:
         """Whether one of the circuits concerned is open."""
         return any(request.at_s < self._until_s.get(key, 0.0) for key in _keys(provider, request))
 
-    def record(self, provider: str, request: Request, worked: bool) -> None:
+    def record(self, provider: str, request: Request, *, worked: bool) -> None:
         """Count how a call went."""
         for key in _keys(provider, request):
             count = self._failures[key] = 0 if worked else self._failures.get(key, 0) + 1
@@ -121,39 +130,25 @@ def _keys(provider: str, request: Request) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _serve(
-    world: World,
-    request: Request,
-    number: int,
-    newcomer: str | None,
-    circuits: "_Circuits",
-    rows: list[tuple[object, ...]],
-) -> None:
-    candidates = tuple(name for name in request.candidates if name != newcomer)
-    eligible = tuple(name for name in candidates if not circuits.open(name, request))
-    if not eligible:
-        return
-    order = list(eligible)
-    draw = (number * _GOLDEN) % 1.0
-    if draw < _EVEN_RATIO:
-        order.insert(0, order.pop(int(draw / _EVEN_RATIO * len(order))))
+def _attempts(
+    world: World, request: Request, order: list[str], circuits: _Circuits
+) -> Iterator[tuple[object, ...]]:
+    """The rows of one request, in the order of the columns above."""
     t_s = request.at_s
     for attempt, name in enumerate(order, start=1):
         answer = world.answer(request, name, request.at_s, again=0)
         failure = answer.failure
-        circuits.record(name, request, failure is None)
-        rows.append(
-            (
-                name,
-                request.operation,
-                request.region,
-                request.institution_id,
-                BEGAN_AT - HISTORY_DAYS * _DAY_S + t_s,
-                answer.latency_s * 1000.0,
-                "success" if failure is None else failure.error_class.value,
-                None if failure is None else failure.scope.value,
-                attempt,
-            )
+        circuits.record(name, request, worked=failure is None)
+        yield (
+            name,
+            request.operation,
+            request.region,
+            request.institution_id,
+            BEGAN_AT - HISTORY_DAYS * _DAY_S + t_s,
+            answer.latency_s * 1000.0,
+            "success" if failure is None else failure.error_class.value,
+            None if failure is None else failure.scope.value,
+            attempt,
         )
         t_s += answer.latency_s
         if failure is None or failure.scope is ErrorScope.CONNECTION:

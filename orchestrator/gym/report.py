@@ -54,8 +54,7 @@ def by_scenario(lines: Sequence[Line], entrants: Sequence[str]) -> str:
 def drills_table(reports: Mapping[str, Sequence[DrillReport]]) -> str:
     """A Markdown table of the drills: medians over seeds."""
     rows = [
-        "| Policy | Rate, 1/s | Outage, s | To the dying | p99, s | Silent one left, s | Back, s "
-        "| Storm moves, points |",
+        "| Policy | A second | Outage, s | To the dying | p99, s | Left, s | Back, s | Storm, points |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for name, found in reports.items():
@@ -90,9 +89,7 @@ def plot(lines: Sequence[Line], entrants: Sequence[str], file: Path) -> None:
     height = 0.8 / len(names)
     for place, name in enumerate(names):
         lost = [100 * (means[REFERENCE][s] - means[name][s]) for s in scenarios]
-        axes.barh(
-            [row + place * height for row in range(len(scenarios))], lost, height, label=name
-        )
+        axes.barh([row + place * height for row in range(len(scenarios))], lost, height, label=name)
     axes.set_yticks([row + 0.4 - height / 2 for row in range(len(scenarios))], scenarios)
     axes.invert_yaxis()
     axes.set_xlabel("first attempts lost against the clairvoyant, points")

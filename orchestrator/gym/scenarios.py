@@ -156,7 +156,9 @@ def _seasons(rng: random.Random, until_s: float) -> list[Incident]:
         factor = rng.uniform(0.75, 0.93)
         hours = int(until_s // _HOUR_S) + 1
         found += [
-            Incident(hour * _HOUR_S + begins_s, hour * _HOUR_S + begins_s + lasts_s, name, factor=factor)
+            Incident(
+                hour * _HOUR_S + begins_s, hour * _HOUR_S + begins_s + lasts_s, name, factor=factor
+            )
             for hour in range(hours)
         ]
     return found
@@ -245,7 +247,9 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
             _limits,
             quotas={"plaid": _quota(40), "mx": _quota(40), "belvo": _quota(16)},
         ),
-        Scenario("correlated", "a bank fails at all providers, or two providers at once", _correlated),
+        Scenario(
+            "correlated", "a bank fails at all providers, or two providers at once", _correlated
+        ),
         Scenario("user_errors", "storms of wrong passwords", _user_errors),
         Scenario("seasons", "each hour the same minutes are poor", _seasons),
         Scenario("drift", "pairs of provider and bank change over the whole run", _drift),

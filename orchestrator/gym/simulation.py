@@ -300,9 +300,7 @@ class Simulation:
         if due_in_s is not None:
             self._push(now + max(due_in_s, 0.001), name)
 
-    def _ask(
-        self, request: Request, *, panic: bool = False, extra: bool = False
-    ) -> AdmitRequest:
+    def _ask(self, request: Request, *, panic: bool = False, extra: bool = False) -> AdmitRequest:
         key = (request.operation, request.institution_id, request.lane, panic, extra)
         found = self._asks.get(key)
         if found is None:

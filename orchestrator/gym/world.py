@@ -198,10 +198,8 @@ def _failed(incident: Incident | None, cause: float, pace: float) -> Answer:
     """The failure and its time, as the incident makes them, or those of an ordinary day."""
     soon_s = 0.3 * pace
     if incident is None:
-        if cause < 0.5:
-            return Answer(2.0 * soon_s, _BANK)
         if cause < 0.8:
-            return Answer(soon_s, _DOWN)
+            return Answer(soon_s, _BANK if cause < 0.5 else _DOWN)
         return Answer(min(_SILENCE_S, 10.0 * soon_s), _LINE)
     if incident.silent:
         return Answer(_SILENCE_S, _LINE)

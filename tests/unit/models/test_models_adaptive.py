@@ -194,9 +194,7 @@ def test_later_attempts_count(policy: SelectionPolicy) -> None:
 
 
 @pytest.mark.parametrize("failures", [3, 5, 100])
-def test_recovery_is_looked_for_more_as_time_passes(
-    policy: SelectionPolicy, failures: int
-) -> None:
+def test_recovery_is_looked_for_more_as_time_passes(policy: SelectionPolicy, failures: int) -> None:
     """Whoever failed is asked now and then, the oftener the longer ago, and at last as before."""
     tell(policy, "provider_down", times=failures)
     end = NOON + failures
@@ -348,7 +346,11 @@ def test_an_overdue_attempt_counts_before_it_has_failed(policy: SelectionPolicy)
     for step in range(50):
         tell(policy, "success", at=NOON + step)
     asked = SelectionContext(
-        operation="getAccounts", region="US", institution_id="ins_chase", candidates=US, at=NOON + 50
+        operation="getAccounts",
+        region="US",
+        institution_id="ins_chase",
+        candidates=US,
+        at=NOON + 50,
     )
     for _ in range(4):
         policy.dispatch(asked, "plaid", 1, NOON + 50)
@@ -365,7 +367,11 @@ def test_an_overdue_attempt_counts_once(policy: SelectionPolicy) -> None:
     for step in range(50):
         tell(policy, "success", at=NOON + step)
     asked = SelectionContext(
-        operation="getAccounts", region="US", institution_id="ins_chase", candidates=US, at=NOON + 50
+        operation="getAccounts",
+        region="US",
+        institution_id="ins_chase",
+        candidates=US,
+        at=NOON + 50,
     )
     policy.dispatch(asked, "plaid", 1, NOON + 50)
     overdue = choice(policy, NOON + 58.0).scores["plaid"]
@@ -380,7 +386,11 @@ def test_a_withdrawn_attempt_is_never_overdue(policy: SelectionPolicy) -> None:
     for step in range(50):
         tell(policy, "success", at=NOON + step)
     asked = SelectionContext(
-        operation="getAccounts", region="US", institution_id="ins_chase", candidates=US, at=NOON + 50
+        operation="getAccounts",
+        region="US",
+        institution_id="ins_chase",
+        candidates=US,
+        at=NOON + 50,
     )
     for _ in range(4):
         policy.dispatch(asked, "plaid", 1, NOON + 50)
