@@ -32,10 +32,14 @@ from .model import SelectionModel
 from .preference import Preference, pressure
 from .priority import falling_prior
 from .under_way import Call, Latency, UnderWay
+from .user_errors import UserErrors
 
 __all__ = ["AdaptivePolicy"]
 
 _NEVER_EXPLORED: Final = frozenset({"exchangeToken"})
+
+_ANSWERS: Final = frozenset({"auth", "validation"})
+"""Classes of users' own errors that a provider has to work for, to tell them."""
 
 _LATE_S: Final = 300.0
 """Seconds by which an outcome that is told late loses two thirds of its weight."""
@@ -103,6 +107,7 @@ class AdaptivePolicy:
         self._traits = LastingTraits(self._options.traits)
         self._latencies: dict[tuple[str, str], Latency] = {}
         self._under_way = UnderWay()
+        self._user_errors = UserErrors()
         self._time = ElapsedTime()
         self._lessons = 0
         self._kept: dict[tuple[object, ...], _Distribution] = {}
@@ -169,13 +174,17 @@ class AdaptivePolicy:
         call = Call(outcome.provider, outcome.operation, outcome.institution_id, outcome.region)
         started = self._under_way.end(call, t_s - age_s - outcome.latency_s)
         what = verdict(outcome.outcome, outcome.scope)
+        weight = exp(-age_s / _LATE_S) if age_s else 1.0
         if what is Verdict.SAYS_NOTHING:
+            if outcome.outcome in _ANSWERS:
+                self._answered(call, t_s, weight)
             return
         if what is Verdict.WORKED:
+            self._user_errors.note(call.provider, call.institution_id, users_own=False)
             self._latency(call.provider, call.operation).learn(outcome.latency_s)
         elif started is not None and started.overdue:
             return  # its being overdue has counted already
-        self._learn(what, call, t_s, exp(-age_s / _LATE_S) if age_s else 1.0)
+        self._learn(what, call, t_s, weight)
 
     def dispatch(
         self, context: SelectionContext, provider: str, attempt_number: int, at: float
@@ -197,6 +206,20 @@ class AdaptivePolicy:
     def _learn_overdue(self, t_s: float) -> None:
         for late in self._under_way.due(t_s):
             self._learn(Verdict.PROVIDER_FAILED, late.call, t_s, 1.0)
+
+    def _answered(self, call: Call, t_s: float, weight: float) -> None:
+        """Take in a user's own error: who tells of it works. It may end a doubt and raise none."""
+        self._lessons += 1
+        self._user_errors.note(call.provider, call.institution_id, users_own=True)
+        self._health.learn(
+            Verdict.WORKED,
+            provider=call.provider,
+            operation=call.operation,
+            institution_id=call.institution_id,
+            ratio=falling_prior(0),
+            weight=weight,
+            t_s=t_s,
+        )
 
     def _learn(self, what: Verdict, call: Call, t_s: float, weight: float) -> None:
         self._lessons += 1
@@ -220,6 +243,8 @@ class AdaptivePolicy:
         )
         belief = self._options.blind_trust
         belief += (1.0 - belief) * fine * fine
+        if what is not Verdict.WORKED:
+            belief *= self._user_errors.weight(provider, institution_id)
         self._traits.learn(
             provider,
             operation,

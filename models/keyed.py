@@ -19,11 +19,13 @@ class Keying(Protocol):
         ...
 
 
-def _by_operation(provider: str, operation: str, _institution_id: str | None) -> Hashable:
+def _by_operation(provider: str, operation: str, institution_id: str | None) -> Hashable:
+    del institution_id
     return provider, operation
 
 
-def _by_institution(provider: str, _operation: str, institution_id: str | None) -> Hashable:
+def _by_institution(provider: str, operation: str, institution_id: str | None) -> Hashable:
+    del operation
     return provider, institution_id
 
 

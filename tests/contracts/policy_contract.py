@@ -213,19 +213,29 @@ class PolicyContract:
             assert sorted(candidates) == sorted(decision.order)
 
     def test_user_errors_move_nothing(self, policy: SelectionPolicy) -> None:
-        """A storm of wrong passwords and bad requests leaves scores and propensities as they were."""
+        """In calm, a storm of wrong passwords and bad requests leaves every choice as it was."""
+        before = policy.decide(context())
+
+        for provider in ("plaid", "mx"):
+            for _ in range(50):
+                for kind, scope in (("auth", "connection"), ("validation", "request"), ("auth", None)):
+                    policy.observe(outcome(provider=provider, outcome=kind, scope=scope))
+
+        after = policy.decide(context())
+        assert before.scores == after.scores
+        assert before.propensities == after.propensities
+
+    def test_user_errors_never_lower_a_score(self, policy: SelectionPolicy) -> None:
+        """After an outage they may show that a provider works again, and never that it does not."""
         self.story(policy)
-        at = NOON + 700.0
-        before = policy.decide(context(at))
+        at = NOON + 600.0
+        before = policy.decide(context(at)).scores
 
         for _ in range(50):
             policy.observe(outcome(at, outcome="auth", scope="connection"))
-            policy.observe(outcome(at, outcome="validation", scope="request"))
-            policy.observe(outcome(at, outcome="auth"))
 
-        after = policy.decide(context(at))
-        assert before.scores == after.scores
-        assert before.propensities == after.propensities
+        after = policy.decide(context(at)).scores
+        assert all(after[name] >= before[name] - 1e-12 for name in PROVIDERS)
 
     def test_an_exchange_is_never_left_to_chance(self, policy: SelectionPolicy) -> None:
         """What is sent once goes to one provider with certainty, after whatever happened."""
