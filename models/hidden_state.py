@@ -38,9 +38,9 @@ class Illness:
     half: float
     gone: float
     impaired_s: float = 1500.0
-    half_s: float = 900.0
-    gone_s: float = 420.0
-    least: float = 3e-4
+    half_s: float = 600.0
+    gone_s: float = 240.0
+    least: float = 1e-4
 
     @property
     def rest_factor(self) -> float:
@@ -58,9 +58,9 @@ class Illness:
         return 1.0 - self.impaired - self.half - self.gone
 
 
-PROVIDER: Final = Illness(impaired=0.002, half=0.002, gone=0.002)
-OPERATION: Final = Illness(impaired=0.001, half=0.001, gone=0.0015)
-BANK: Final = Illness(impaired=0.002, half=0.002, gone=0.004)
+PROVIDER: Final = Illness(impaired=0.0015, half=0.0015, gone=0.001)
+OPERATION: Final = Illness(impaired=0.0005, half=0.0005, gone=0.0005)
+BANK: Final = Illness(impaired=0.0015, half=0.002, gone=0.003)
 
 
 class HiddenState:

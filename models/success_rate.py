@@ -30,7 +30,7 @@ class SuccessRateOptions:
 
     """
 
-    window: int = 50
+    window: int = 20
     trust: float = 5.0
 
 

@@ -38,9 +38,9 @@ class ThompsonOptions:
 
     """
 
-    half_life_s: float = 1800.0
+    half_life_s: float = 5400.0
     trust: float = 10.0
-    most: float = 100.0
+    most: float = 40.0
 
 
 class _Belief:

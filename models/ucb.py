@@ -27,8 +27,8 @@ class UcbOptions:
 
     """
 
-    window: int = 200
-    curiosity: float = 0.05
+    window: int = 40
+    curiosity: float = 0.04
     trust: float = 3.0
 
 

@@ -36,39 +36,42 @@ class Entrant:
     breaker: BreakerOptions | None = None
 
 
-def _success_rate(keyed_by: str) -> Entrant:
-    options = SuccessRateOptions()
+def _success_rate(keyed_by: str, window: int) -> Entrant:
+    options = SuccessRateOptions(window=window)
     return Entrant(
         lambda _world, seed, _model: SuccessRatePolicy(seed, keyed_by=keyed_by, options=options)
     )
 
 
-def _thompson(keyed_by: str) -> Entrant:
-    options = ThompsonOptions()
+def _thompson(keyed_by: str, half_life_s: float, most: float) -> Entrant:
+    options = ThompsonOptions(half_life_s=half_life_s, most=most)
     return Entrant(
         lambda _world, seed, _model: ThompsonPolicy(seed, keyed_by=keyed_by, options=options)
     )
 
 
-def _ucb(keyed_by: str) -> Entrant:
-    options = UcbOptions()
+def _ucb(keyed_by: str, window: int, curiosity: float) -> Entrant:
+    options = UcbOptions(window=window, curiosity=curiosity)
     return Entrant(lambda _world, _seed, _model: UcbPolicy(keyed_by=keyed_by, options=options))
 
 
 ENTRANTS: Final[Mapping[str, Entrant]] = {
     PLAIN: Entrant(lambda _world, _seed, _model: PriorityPolicy(), breaker=_NEVER_OPENS),
     "priority": Entrant(lambda _world, _seed, _model: PriorityPolicy()),
-    "success_rate by operation": _success_rate("operation"),
-    "success_rate by institution": _success_rate("institution"),
-    "thompson by operation": _thompson("operation"),
-    "thompson by institution": _thompson("institution"),
-    "ucb by operation": _ucb("operation"),
-    "ucb by institution": _ucb("institution"),
+    "success_rate by operation": _success_rate("operation", 150),
+    "success_rate by institution": _success_rate("institution", 20),
+    "thompson by operation": _thompson("operation", 5400.0, 200.0),
+    "thompson by institution": _thompson("institution", 5400.0, 40.0),
+    "ucb by operation": _ucb("operation", 200, 0.01),
+    "ucb by institution": _ucb("institution", 40, 0.04),
     "adaptive, cold": Entrant(lambda _world, seed, _model: AdaptivePolicy(None, seed)),
     "adaptive": Entrant(lambda _world, seed, model: AdaptivePolicy(model, seed), trained=True),
     REFERENCE: Entrant(lambda world, _seed, _model: ClairvoyantPolicy(world, BEGAN_AT)),
 }
-"""Who takes part, by the name in the tables; all but the first with the shipped breakers."""
+"""Who takes part, by the name in the tables; all but the first with the shipped breakers.
+
+The rivals have the options that won on the grid of `tuning`.
+"""
 
 
 @dataclass(frozen=True, slots=True)
