@@ -54,7 +54,7 @@ _KEPT: Final = 4096
 _FEWEST: Final = 20
 """Successes of one kind without which nothing is overdue."""
 
-_DOWN: Final = 0.5
+_DOWN: Final = 0.8
 """Health below which the even draw leaves a provider out."""
 
 _LEAST, _MOST = 0.001, 0.999

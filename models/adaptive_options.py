@@ -24,7 +24,7 @@ class AdaptiveOptions:
     """
 
     place_worth: float = 0.002
-    probing: float = 0.7
+    probing: float = 0.15
     curiosity: float = 0.03
     doubt: float = 1.5
     blind_trust: float = 0.05

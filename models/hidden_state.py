@@ -38,8 +38,8 @@ class Illness:
     half: float
     gone: float
     impaired_s: float = 1500.0
-    half_s: float = 600.0
-    gone_s: float = 240.0
+    half_s: float = 1200.0
+    gone_s: float = 480.0
     least: float = 1e-4
 
     @property

@@ -35,7 +35,7 @@ class TraitMemory:
     """
 
     half_life_s: float = 3.0 * 3600.0
-    trained: float = 8.0
+    trained: float = 16.0
     cold: float = 5.0
 
 
