@@ -1,6 +1,6 @@
 """One request's decision: eligible candidates ordered by policy, the preferred one first. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from models import SelectionContext, SelectionPolicy
@@ -25,6 +25,7 @@ class Decided:
     order: tuple[Candidate, ...]
     blocked: tuple[tuple[Candidate, Block], ...]
     summary: DecisionSummary
+    context: SelectionContext | None = None
 
     @property
     def providers(self) -> tuple[str, ...]:
@@ -62,6 +63,7 @@ def decide(
     institution_id: str | None,
     *,
     at_unix_s: float,
+    quota_left: Mapping[str, float] | None = None,
 ) -> Decided:
     """Order the candidates of one request.
 
@@ -72,6 +74,7 @@ def decide(
         region: of the request, or of its connection.
         institution_id: where it is known.
         at_unix_s: now; the policy's only time.
+        quota_left: what is left of the providers' limits, where that is known.
 
     """
     reasons = {f.candidate.provider: ineligibility(f) for f in facts}
@@ -81,17 +84,18 @@ def decide(
     scores: dict[str, float] = {}
     propensities: dict[str, float] = {}
     name, version = policy.name, policy.model_version
+    context = None
     if eligible:
-        decision = policy.decide(
-            SelectionContext(
-                operation=request.operation.value,
-                region=region,
-                institution_id=institution_id,
-                candidates=tuple(by_name),
-                at=at_unix_s,
-                lane=request.lane.value,
-            )
+        context = SelectionContext(
+            operation=request.operation.value,
+            region=region,
+            institution_id=institution_id,
+            candidates=tuple(by_name),
+            at=at_unix_s,
+            lane=request.lane.value,
+            quota_left=quota_left,
         )
+        decision = policy.decide(context)
         order, name, version = decision.order, decision.policy, decision.model_version
         scores, propensities = dict(decision.scores), dict(decision.propensities)
         preferred = request.preferred_provider
@@ -119,4 +123,5 @@ def decide(
                 for f in facts
             ),
         ),
+        context=context,
     )

@@ -66,6 +66,12 @@ class HealthBoard:
             if told is operation
         }
 
+    def quota_left(self) -> dict[str, float]:
+        """What is left of each provider's limits, 0 to 1, where that is known."""
+        return {
+            name: snapshot.limiter.remaining_ratio for name, (snapshot, _) in self._seen.items()
+        }
+
     async def refresh(self) -> None:
         """Ask every provider now; one that does not answer keeps its last picture."""
         await asyncio.gather(*(self._ask(name) for name in self._providers))

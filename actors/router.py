@@ -67,6 +67,7 @@ class _Asked:
     order: AttemptOrder
     asking: Coroutine[None, None, AttemptReply]
     at_s: float
+    at_unix_s: float
 
 
 class RouterDesk:
@@ -153,6 +154,7 @@ class RouterDesk:
             target.region,
             target.institution_id,
             at_unix_s=self._clock.unix_s(),
+            quota_left=self._board.quota_left(),
         )
         story.decision = decided.summary
         plan = FailoverPlan(
@@ -186,7 +188,7 @@ class RouterDesk:
                         )
                         story.decision = decided.summary
                 else:
-                    self._give_up(under_way, story)
+                    self._give_up(under_way, decided, story)
                     if story.in_doubt:
                         return in_doubt_error(story.attempts[-1].provider)
                     return story.refusal or step.error
@@ -199,8 +201,13 @@ class RouterDesk:
 
     def _ask(self, step: Dispatch, decided: Decided, target: Target, story: RequestStory) -> _Asked:
         order = self._order(step, decided, target, story)
+        at_unix_s = self._clock.unix_s()
+        if decided.context is not None:
+            self._policy.dispatch(
+                decided.context, step.candidate.provider, step.attempt_number, at_unix_s
+            )
         asking = self._providers.execute(order, step.candidate.provider)
-        return _Asked(step, order, asking, self._clock.now_s())
+        return _Asked(step, order, asking, self._clock.now_s(), at_unix_s)
 
     @staticmethod
     async def _replies(
@@ -234,6 +241,8 @@ class RouterDesk:
     ) -> StepOutcome:
         order, provider = asked.order, asked.step.candidate.provider
         outcome = reply.outcome
+        if decided.context is not None and isinstance(outcome, Rejected | NotAttempted):
+            self._policy.withdraw(decided.context, provider, asked.at_unix_s)
         if isinstance(outcome, Rejected):
             if not outcome.over_budget:
                 decided.correct(provider, outcome.reason)
@@ -253,12 +262,17 @@ class RouterDesk:
         return outcome if isinstance(outcome, Failure) else Succeeded
 
     def _give_up(
-        self, under_way: dict[asyncio.Task[AttemptReply], _Asked], story: RequestStory
+        self,
+        under_way: dict[asyncio.Task[AttemptReply], _Asked],
+        decided: Decided,
+        story: RequestStory,
     ) -> None:
         """Another attempt has answered first: let go of the rest without waiting for it."""
         for reply, asked in under_way.items():
             provider = asked.step.candidate.provider
             for_s = self._clock.now_s() - asked.at_s
+            if decided.context is not None:
+                self._policy.withdraw(decided.context, provider, asked.at_unix_s)
             outrun = self._providers.outrun(asked.order, provider, reply, for_s)
             story.add(asked.order, provider, outrun)
         under_way.clear()

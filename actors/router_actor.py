@@ -31,7 +31,7 @@ from actors.router_candidates import CandidateBook
 from actors.service import RouterService
 from actors.targets import Targets
 from actors.webhook_intake import WebhookIntake
-from models import ActiveModelWatch, ModelRegistry, SelectionPolicy
+from models import ActiveModelWatch, ModelRegistry, Preference, SelectionPolicy
 from orchestrator.access import Access
 from orchestrator.domain import Clock, Json, OperationRequest, OperationResult, SystemClock
 from orchestrator.garbage import collect_seldom
@@ -114,7 +114,16 @@ def assemble_service(
     board = HealthBoard(providers, clock)
     registry = ModelRegistry(models_folder(settings))
     policy = SelectionPolicy(
-        policy=selection.policy, seed=seed, exploration_ratio=selection.exploration_ratio
+        policy=selection.policy,
+        seed=seed,
+        exploration_ratio=selection.exploration_ratio,
+        keyed_by=selection.keyed_by,
+        preference=Preference(
+            latency_weight=selection.latency_weight,
+            cost_weight=selection.cost_weight,
+            quota_weight=selection.quota_weight,
+            costs=selection.costs,
+        ),
     )
 
     @lru_cache(maxsize=_HASHES_KEPT)

@@ -24,7 +24,9 @@ class SelectionContext:
     """What is known before the first call of a request.
 
     `candidates` are the providers that could serve it, in priority order, each once; any sequence
-    is taken and kept as a tuple. `lane` is `interactive` or `backfill`.
+    is taken and kept as a tuple. `lane` is `interactive` or `backfill`. `quota_left` is the share of
+    each candidate's rate limits that is unused, 0 to 1, where it is known; whom it leaves out has
+    all of it.
 
     >>> SelectionContext(operation="getAccounts", region="US", institution_id=None,
     ...                  candidates=["plaid", "mx"], at=0.0).candidates
@@ -42,6 +44,7 @@ class SelectionContext:
     candidates: tuple[str, ...]
     at: float
     lane: str = "interactive"
+    quota_left: Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
         given: object = self.candidates

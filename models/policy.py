@@ -1,14 +1,21 @@
 """What a selection policy is, which ones there are, and the facade that callers hold."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Final, Protocol, Self
 
 from .adaptive import AdaptivePolicy
 from .context import AttemptOutcome, Decision, SelectionContext
+from .keyed import keying
 from .model import SelectionModel
+from .preference import Preference
 from .priority import PriorityPolicy
+from .round_robin import RoundRobinPolicy
+from .success_rate import SuccessRatePolicy
+from .thompson import ThompsonPolicy
+from .ucb import UcbPolicy
 
-__all__ = ["POLICIES", "Policy", "PolicyFactory", "SelectionPolicy"]
+__all__ = ["POLICIES", "Policy", "PolicyFactory", "PolicySetup", "SelectionPolicy"]
 
 
 class Policy(Protocol):
@@ -43,22 +50,72 @@ class Policy(Protocol):
         """Hint that an attempt has started; a policy may ignore it."""
         ...
 
+    def withdraw(self, context: SelectionContext, provider: str, at: float) -> None:
+        """Take back the hint that an attempt started at `at`: it was not sent, or is given up."""
+        ...
+
     def swap(self, model: SelectionModel | None) -> None:
         """Use another trained model, or none, from now on; what was learned live stays."""
         ...
 
 
-PolicyFactory = Callable[[SelectionModel | None, int, float], Policy]
-"""Makes a policy of a model (or none), a seed and an exploration ratio."""
+@dataclass(frozen=True, slots=True)
+class PolicySetup:
+    """What a policy is made of; each takes what it has a use for.
+
+    Attributes:
+        model: a trained one, or none.
+        seed: of every draw.
+        exploration_ratio: share of requests (0 to 1) whose first candidate is drawn evenly.
+        keyed_by: `operation` or `institution`: by what the plain policies keep count.
+        preference: weights of time, cost and quota against success.
+
+    """
+
+    model: SelectionModel | None = None
+    seed: int = 0
+    exploration_ratio: float = 0.02
+    keyed_by: str = "institution"
+    preference: Preference = field(default_factory=Preference)
 
 
-def _priority(_model: SelectionModel | None, _seed: int, _exploration_ratio: float) -> Policy:
+PolicyFactory = Callable[[PolicySetup], Policy]
+"""Makes a policy of its setup."""
+
+
+def _adaptive(setup: PolicySetup) -> Policy:
+    return AdaptivePolicy(
+        setup.model, setup.seed, setup.exploration_ratio, preference=setup.preference
+    )
+
+
+def _priority(_setup: PolicySetup) -> Policy:
     return PriorityPolicy()
 
 
+def _round_robin(setup: PolicySetup) -> Policy:
+    return RoundRobinPolicy(setup.seed)
+
+
+def _success_rate(setup: PolicySetup) -> Policy:
+    return SuccessRatePolicy(setup.seed, setup.exploration_ratio, keyed_by=setup.keyed_by)
+
+
+def _thompson(setup: PolicySetup) -> Policy:
+    return ThompsonPolicy(setup.seed, keyed_by=setup.keyed_by)
+
+
+def _ucb(setup: PolicySetup) -> Policy:
+    return UcbPolicy(keyed_by=setup.keyed_by)
+
+
 POLICIES: Final[Mapping[str, PolicyFactory]] = {
-    "adaptive": AdaptivePolicy,
+    "adaptive": _adaptive,
     "priority": _priority,
+    "round_robin": _round_robin,
+    "success_rate": _success_rate,
+    "thompson": _thompson,
+    "ucb": _ucb,
 }
 """Every policy by its name; one more is a line here and inherits the contract's tests."""
 
@@ -80,11 +137,12 @@ class SelectionPolicy:
     >>> policy.decide(context).order
     ('mx', 'finicity', 'plaid')
 
-    `exploration_ratio` is the share of requests (0 to 1) whose first candidate is drawn evenly;
-    only `adaptive` explores. Same seed and same calls, same decisions. Not thread-safe.
+    The other arguments are those of `PolicySetup`. Same seed and same calls, same decisions. Not
+    thread-safe.
 
     Raises:
-        ValueError: `policy` is not in `POLICIES`, or `exploration_ratio` not within 0 and 1.
+        ValueError: `policy` is not in `POLICIES`, `exploration_ratio` not within 0 and 1, or
+            `keyed_by` unknown.
 
     """
 
@@ -94,12 +152,23 @@ class SelectionPolicy:
         seed: int = 0,
         policy: str = "adaptive",
         exploration_ratio: float = 0.02,
+        *,
+        keyed_by: str = "institution",
+        preference: Preference | None = None,
     ) -> None:
         if policy not in POLICIES:
             raise ValueError(f"unknown policy {policy!r}: known are {', '.join(sorted(POLICIES))}")
         if not 0.0 <= exploration_ratio <= 1.0:
             raise ValueError(f"exploration_ratio is within 0 and 1, not {exploration_ratio}")
-        self._policy = POLICIES[policy](model, seed, exploration_ratio)
+        keying(keyed_by)
+        setup = PolicySetup(
+            model,
+            seed,
+            exploration_ratio,
+            keyed_by,
+            Preference() if preference is None else preference,
+        )
+        self._policy = POLICIES[policy](setup)
 
     @classmethod
     def default(cls, seed: int = 0) -> Self:
@@ -129,6 +198,10 @@ class SelectionPolicy:
     ) -> None:
         """Optional hint that an attempt has started, at unix time `at`."""
         self._policy.dispatch(context, provider, attempt_number, at)
+
+    def withdraw(self, context: SelectionContext, provider: str, at: float) -> None:
+        """Take back a `dispatch` of that time, where its attempt was not sent or is given up."""
+        self._policy.withdraw(context, provider, at)
 
     def swap(self, model: SelectionModel | None) -> None:
         """Take up another model, or none, without forgetting what was seen of late."""

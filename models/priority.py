@@ -1,11 +1,9 @@
 """The plain priority order, as a policy."""
 
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import ClassVar, Final
 
 from .context import AttemptOutcome, Decision, SelectionContext
-
-if TYPE_CHECKING:
-    from .model import SelectionModel
+from .without_model import WithoutModel
 
 __all__ = ["PriorityPolicy", "falling_prior"]
 
@@ -27,18 +25,13 @@ def falling_prior(position: int) -> float:
     return max(_FLOOR, _FIRST - _STEP * position)
 
 
-class PriorityPolicy:
+class PriorityPolicy(WithoutModel):
     """Always the order that was given: no state, no chance, no model.
 
     The baseline for every other policy, and the operator's way to switch learning off.
     """
 
     name: ClassVar[str] = "priority"
-
-    @property
-    def model_version(self) -> str | None:
-        """None: it uses no model."""
-        return None
 
     def decide(self, context: SelectionContext) -> Decision:
         """The candidates as they came, the first with certainty."""
@@ -53,11 +46,3 @@ class PriorityPolicy:
 
     def observe(self, outcome: AttemptOutcome) -> None:
         """Nothing: what happened changes no order."""
-
-    def dispatch(
-        self, context: SelectionContext, provider: str, attempt_number: int, at: float
-    ) -> None:
-        """Nothing: what is under way changes no order."""
-
-    def swap(self, model: "SelectionModel | None") -> None:
-        """Nothing: it uses no model."""

@@ -44,11 +44,25 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class SelectionSection(_Section):
-    """Which policy orders the candidates."""
+def _known(name: str) -> str:
+    if name not in REGISTRY:
+        raise ValueError(f"unknown provider {name!r}; known are {', '.join(REGISTRY)}")
+    return name
 
-    policy: Literal["adaptive", "priority"]
+
+ProviderName = Annotated[str, AfterValidator(_known)]
+
+
+class SelectionSection(_Section):
+    """Which policy orders the candidates, and what it is after."""
+
+    policy: Literal["adaptive", "priority", "round_robin", "success_rate", "thompson", "ucb"]
     exploration_ratio: Annotated[float, Field(ge=0, le=0.2)]
+    keyed_by: Literal["institution", "operation"]
+    latency_weight: Annotated[float, Field(ge=0, le=1)]
+    cost_weight: Annotated[float, Field(ge=0, le=1)]
+    quota_weight: Annotated[float, Field(ge=0, le=1)]
+    costs: dict[ProviderName, Annotated[float, Field(ge=0, le=1_000_000)]] = {}
 
 
 class BreakerSection(_Section):
@@ -129,12 +143,6 @@ class ProviderSection(_Section):
     options: dict[str, str] = {}
 
 
-def _known(name: str) -> str:
-    if name not in REGISTRY:
-        raise ValueError(f"unknown provider {name!r}; known are {', '.join(REGISTRY)}")
-    return name
-
-
 def _once_each(names: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(names)) != len(names):
         raise ValueError("a provider is named twice")
@@ -142,7 +150,6 @@ def _once_each(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 RegionCode = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
-ProviderName = Annotated[str, AfterValidator(_known)]
 
 
 class Policies(_Section):

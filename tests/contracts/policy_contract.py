@@ -203,7 +203,7 @@ class PolicyContract:
         policy.swap(None)
 
         assert policy.model_version is None
-        assert uses == (policy_name != "priority")
+        assert uses == (policy_name == "adaptive")
 
     def test_all_orders_of_candidates_are_served(self, policy: SelectionPolicy) -> None:
         """The priority order may differ from one call to the next."""
@@ -211,3 +211,77 @@ class PolicyContract:
             decision = policy.decide(context(candidates=candidates))
 
             assert sorted(candidates) == sorted(decision.order)
+
+    def test_user_errors_move_nothing(self, policy: SelectionPolicy) -> None:
+        """In calm, a storm of wrong passwords and bad requests leaves every choice as it was."""
+        before = policy.decide(context())
+
+        for provider in ("plaid", "mx"):
+            for _ in range(50):
+                for kind, scope in (
+                    ("auth", "connection"),
+                    ("validation", "request"),
+                    ("auth", None),
+                ):
+                    policy.observe(outcome(provider=provider, outcome=kind, scope=scope))
+
+        after = policy.decide(context())
+        assert before.scores == after.scores
+        assert before.propensities == after.propensities
+
+    def test_user_errors_never_lower_a_score(self, policy: SelectionPolicy) -> None:
+        """After an outage they may show that a provider works again, and never that it does not."""
+        self.story(policy)
+        at = NOON + 600.0
+        before = policy.decide(context(at)).scores
+
+        for _ in range(50):
+            policy.observe(outcome(at, outcome="auth", scope="connection"))
+
+        after = policy.decide(context(at)).scores
+        assert all(after[name] >= before[name] - 1e-12 for name in PROVIDERS)
+
+    def test_an_exchange_is_never_left_to_chance(self, policy: SelectionPolicy) -> None:
+        """What is sent once goes to one provider with certainty, after whatever happened."""
+        self.story(policy)
+        exchanges = [
+            policy.decide(context(NOON + 700.0, operation="exchangeToken")) for _ in range(50)
+        ]
+
+        assert {exchange.order for exchange in exchanges} == {exchanges[0].order}
+        for exchange in exchanges:
+            assert exchange.propensities[exchange.order[0]] == 1.0
+            assert not exchange.explored
+
+    def test_a_start_may_be_told_and_taken_back(self, policy: SelectionPolicy) -> None:
+        """What was told as started and then withdrawn leaves everything as it was."""
+        self.story(policy)
+        at = NOON + 700.0
+        before = policy.decide(context(at))
+
+        for _ in range(20):
+            policy.dispatch(context(at), "plaid", 1, at)
+            policy.withdraw(context(at), "plaid", at)
+
+        after = policy.decide(context(at))
+        assert (before.scores, before.propensities) == (after.scores, after.propensities)
+
+    def test_names_without_end_take_no_memory_without_end(self, policy_name: str) -> None:
+        """From twenty thousand banks on, new ones take the place of others."""
+        policy = self.make(policy_name, None)
+        sizes = []
+        for number in range(66_000):
+            policy.observe(outcome(NOON + 0.01 * number, institution_id=f"ins_{number:05d}"))
+            if number in (21_999, 65_999):
+                sizes.append(len(pickle.dumps(policy)))
+
+        # Sweeps halve what is kept, so that it comes and goes; three times as many is no bound.
+        assert sizes[1] <= 2.2 * sizes[0]
+
+    def test_quota_is_taken_and_may_leave_candidates_out(self, policy: SelectionPolicy) -> None:
+        """What is left of limits may be told for some of the candidates, in any measure."""
+        for left in ({}, {"plaid": 0.0}, {"mx": 1.0, "plaid": float("nan"), "other": 0.3}):
+            decision = policy.decide(context(quota_left=left))
+
+            assert sorted(PROVIDERS) == sorted(decision.order)
+            assert sum(decision.propensities.values()) == pytest.approx(1.0)

@@ -59,32 +59,13 @@ def test_decisions_are_sound_after_any_calls(
         assert all(0.0 < score < 1.0 for score in decision.scores.values())
         if call.operation == "exchangeToken":
             assert not decision.explored
-            assert decision.scores[decision.order[0]] == max(decision.scores.values())
+            assert decision.propensities[decision.order[0]] == 1.0
 
 
 @settings(max_examples=60, deadline=None)
-@given(told=st.lists(outcomes, max_size=40))
-def test_observing_in_calm_never_raises_trust_above_the_prior(told: list[AttemptOutcome]) -> None:
-    """Whatever happened, a score is at most what it was before anything had."""
-    context = SelectionContext(
-        operation="getAccounts",
-        region="US",
-        institution_id="ins_chase",
-        candidates=("plaid", "mx", "finicity"),
-        at=0.0,
-    )
-    policy = SelectionPolicy(exploration_ratio=0.0)
-    cold = policy.decide(context).scores
-    for each in told:
-        policy.observe(each)
-
-    assert all(score <= cold[name] for name, score in policy.decide(context).scores.items())
-
-
-@settings(max_examples=60, deadline=None)
-@given(told=st.lists(outcomes, max_size=40), wait_s=st.floats(86_400.0, 1e7))
+@given(told=st.lists(outcomes, max_size=40), wait_s=st.floats(172_800.0, 1e7))
 def test_everything_is_forgotten_in_time(told: list[AttemptOutcome], wait_s: float) -> None:
-    """A day without news restores full trust in everybody."""
+    """Two days without news restore full trust in everybody."""
     policy = SelectionPolicy(exploration_ratio=0.0)
     for each in told:
         policy.observe(each)
@@ -105,7 +86,8 @@ def test_everything_is_forgotten_in_time(told: list[AttemptOutcome], wait_s: flo
         at=latest + wait_s,
     )
 
-    assert policy.decide(later).order == ("plaid", "mx", "finicity")
+    scores = policy.decide(later).scores
+    assert scores == pytest.approx({"plaid": 0.97, "mx": 0.96, "finicity": 0.95}, abs=0.004)
 
 
 def test_a_full_memory_forgets_the_faintest() -> None:
@@ -119,7 +101,7 @@ def test_a_full_memory_forgets_the_faintest() -> None:
             provider="plaid",
             operation="getAccounts",
             institution_id=f"ins_{number}",
-            prior=0.97,
+            ratio=0.97,
             weight=1.0,
             t_s=number * 0.01,
         )

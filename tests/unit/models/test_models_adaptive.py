@@ -4,11 +4,39 @@ import random
 
 import pytest
 
-from models import AttemptOutcome, SelectionContext, SelectionModel, SelectionPolicy
+from models import (
+    AttemptOutcome,
+    Decision,
+    Preference,
+    SelectionContext,
+    SelectionModel,
+    SelectionPolicy,
+)
 from models.adaptive import AdaptivePolicy
 
 NOON = 1_790_000_000.0
 US = ("plaid", "mx", "finicity")
+
+
+def choice(
+    policy: SelectionPolicy,
+    at: float = NOON,
+    *,
+    operation: str = "getAccounts",
+    institution: str | None = "ins_chase",
+    lane: str = "interactive",
+) -> Decision:
+    """A decision among the three US providers."""
+    return policy.decide(
+        SelectionContext(
+            operation=operation,
+            region="US",
+            institution_id=institution,
+            candidates=US,
+            at=at,
+            lane=lane,
+        )
+    )
 
 
 def ask(
@@ -18,11 +46,9 @@ def ask(
     operation: str = "getAccounts",
     institution: str | None = "ins_chase",
 ) -> tuple[str, ...]:
-    """The order of the three US providers."""
-    context = SelectionContext(
-        operation=operation, region="US", institution_id=institution, candidates=US, at=at
-    )
-    return policy.decide(context).order
+    """The three by what is expected of them: the order without the draw of the first."""
+    scores = choice(policy, at, operation=operation, institution=institution).scores
+    return tuple(sorted(US, key=scores.__getitem__, reverse=True))
 
 
 def tell(
@@ -73,16 +99,27 @@ def test_cold_order_is_the_priority_order(policy: SelectionPolicy) -> None:
 
 
 @pytest.mark.parametrize("outcome", ["provider_down", "network", "rate_limit"])
-def test_lone_failure_is_forgiven_and_three_move_it_down(
+def test_lone_failure_is_doubted_and_three_are_believed(
     policy: SelectionPolicy, outcome: str
 ) -> None:
-    """One failure changes nothing, three put the provider last."""
+    """After one failure a provider keeps a part of its traffic, after three next to nothing."""
     tell(policy, outcome)
-    assert ask(policy, NOON + 1) == US
+    once = choice(policy, NOON + 1).propensities["plaid"]
 
     tell(policy, outcome, times=2, at=NOON + 2)
+    thrice = choice(policy, NOON + 4).propensities["plaid"]
 
+    assert 0.15 < once < 0.9
+    assert thrice < 0.08
     assert ask(policy, NOON + 4) == ("mx", "finicity", "plaid")
+
+
+def test_lone_failure_is_soon_forgotten(policy: SelectionPolicy) -> None:
+    """A failure between successes leaves no mark that five successes do not wipe out."""
+    tell(policy, "provider_down")
+    tell(policy, "success", times=5, at=NOON + 1)
+
+    assert choice(policy, NOON + 6).propensities["plaid"] > 0.9
 
 
 def test_a_busy_good_past_does_not_hide_a_fall(policy: SelectionPolicy) -> None:
@@ -93,6 +130,7 @@ def test_a_busy_good_past_does_not_hide_a_fall(policy: SelectionPolicy) -> None:
     tell(policy, "provider_down", times=3, at=NOON + 101)
 
     assert ask(policy, NOON + 104)[0] == "mx"
+    assert choice(policy, NOON + 104).propensities["plaid"] < 0.2
 
 
 @pytest.mark.parametrize(
@@ -155,35 +193,59 @@ def test_later_attempts_count(policy: SelectionPolicy) -> None:
     assert ask(policy, NOON + 3) == ("plaid", "finicity", "mx")
 
 
-@pytest.mark.parametrize(("failures", "minutes"), [(3, 3), (5, 4), (100, 7)])
-def test_recovery_is_found_with_time_alone(
-    policy: SelectionPolicy, failures: int, minutes: int
-) -> None:
-    """Minutes after its last failure a provider is first again, without having been tried."""
+@pytest.mark.parametrize("failures", [3, 5, 100])
+def test_recovery_is_looked_for_more_as_time_passes(policy: SelectionPolicy, failures: int) -> None:
+    """Whoever failed is asked now and then, the oftener the longer ago, and at last as before."""
     tell(policy, "provider_down", times=failures)
     end = NOON + failures
+    chances = [
+        choice(policy, end + 60.0 * minutes).propensities["plaid"] for minutes in (0, 1, 5, 120)
+    ]
 
-    assert ask(policy, end)[-1] == "plaid"
-    assert ask(policy, end + 60.0 * minutes) == US
+    assert chances == sorted(chances)
+    assert chances[0] < 0.05
+    assert 0.01 < chances[1] < 0.15
+    assert chances[3] > 0.9
 
 
 def test_recovery_is_found_sooner_by_successes(policy: SelectionPolicy) -> None:
     """Attempts that work again bring a provider back before time alone would."""
     tell(policy, "provider_down", times=12)
-    tell(policy, "success", times=30, at=NOON + 12)
+    tell(policy, "success", times=2, at=NOON + 12)
+    doubted = choice(policy, NOON + 14).propensities["plaid"]
+    tell(policy, "success", times=4, at=NOON + 14)
 
-    assert ask(policy, NOON + 42)[0] == "plaid"
+    assert 0.1 < doubted < 0.5
+    assert ask(policy, NOON + 18)[0] == "plaid"
 
 
 def test_lasting_weakness_at_one_bank_is_remembered(policy: SelectionPolicy) -> None:
-    """A provider that fails every other time at a bank stays behind there for an hour's part."""
-    for step in range(200):
-        outcome = "success" if step % 2 else "network"
-        tell(policy, outcome, at=NOON + 30.0 * step, scope=None if step % 2 else "institution")
+    """A provider that fails every fourth time at a bank stays behind there for an hour's part."""
+    for step in range(400):
+        outcome = "success" if step % 4 else "network"
+        tell(policy, outcome, at=NOON + 15.0 * step, scope=None if step % 4 else "institution")
+        tell(policy, "success", at=NOON + 15.0 * step + 5.0, institution="ins_citi")
     end = NOON + 6000.0
 
-    assert ask(policy, end + 900.0)[0] == "mx"
-    assert ask(policy, end + 900.0, institution="ins_citi") == US
+    assert ask(policy, end + 3600.0)[0] == "mx"
+    assert ask(policy, end + 3600.0, institution="ins_citi")[0] == "plaid"
+
+
+def test_a_better_provider_rises_above_the_priority_order(policy: SelectionPolicy) -> None:
+    """What is seen over an hour outweighs an order that was only a guess."""
+    for step in range(300):
+        tell(policy, "success" if step % 12 else "network", at=NOON + 10.0 * step)
+        tell(policy, "success", at=NOON + 10.0 * step + 5.0, provider="mx")
+
+    assert ask(policy, NOON + 3000.0)[0] == "mx"
+
+
+def test_an_outage_passes_for_no_lasting_trait(policy: SelectionPolicy) -> None:
+    """After an outage of a quarter of an hour and some successes, the old order is back."""
+    tell(policy, "provider_down", times=900)
+    tell(policy, "success", times=8, at=NOON + 900)
+
+    assert choice(policy, NOON + 910.0).propensities["plaid"] > 0.8
 
 
 def test_late_outcome_weighs_as_if_it_had_aged(policy: SelectionPolicy) -> None:
@@ -200,7 +262,7 @@ def test_clock_set_back_does_not_stop_forgetting(policy: SelectionPolicy) -> Non
     tell(policy, "provider_down", times=5)
     assert ask(policy, NOON - 86_400.0)[-1] == "plaid"
 
-    assert ask(policy, NOON - 86_400.0 + 600.0) == US
+    assert ask(policy, NOON - 86_400.0 + 7200.0) == US
 
 
 MODEL = SelectionModel.of(
@@ -210,7 +272,7 @@ MODEL = SelectionModel.of(
         ("mx", "getAccounts", "US", None): 0.98,
         ("mx", "getAccounts", "US", "ins_citi"): 0.70,
         ("plaid", "createLink", "US", None): 0.9600,
-        ("mx", "createLink", "US", None): 0.9605,
+        ("mx", "createLink", "US", None): 0.9610,
     },
     card={},
 )
@@ -247,17 +309,115 @@ def test_swap_keeps_live_health(policy: SelectionPolicy) -> None:
 def test_exploration_is_even_flagged_and_exact() -> None:
     """The share asked for is drawn evenly over all candidates and flagged as such."""
     policy = SelectionPolicy(seed=3, exploration_ratio=0.3)
-    context = SelectionContext(
-        operation="getAccounts", region="US", institution_id=None, candidates=US, at=NOON
-    )
 
-    decisions = [policy.decide(context) for _ in range(20_000)]
+    decisions = [choice(policy) for _ in range(20_000)]
 
     explored = [decision.order[0] for decision in decisions if decision.explored]
     assert len(explored) / 20_000 == pytest.approx(0.3, abs=0.015)
     for name in US:
         assert explored.count(name) / len(explored) == pytest.approx(1 / 3, abs=0.03)
-    assert decisions[0].propensities == pytest.approx({"plaid": 0.8, "mx": 0.1, "finicity": 0.1})
+        assert decisions[0].propensities[name] >= 0.1
+
+
+def test_backfill_explores_more_than_people_do() -> None:
+    """A request that nobody waits for is the cheaper one to learn from."""
+    policy = SelectionPolicy(exploration_ratio=0.02)
+
+    person, backfill = (
+        choice(policy, lane=lane).propensities["plaid"] for lane in ("interactive", "backfill")
+    )
+
+    assert backfill < person
+
+
+def test_even_draws_leave_out_who_is_believed_down() -> None:
+    """The even share goes to the candidates that may work."""
+    policy = SelectionPolicy(exploration_ratio=0.2)
+    tell(policy, "provider_down", times=10)
+
+    chances = choice(policy, NOON + 10).propensities
+
+    assert chances["plaid"] < 0.01
+    assert chances["finicity"] >= 0.1
+
+
+def test_an_overdue_attempt_counts_before_it_has_failed(policy: SelectionPolicy) -> None:
+    """Attempts that are not back by their usual time speak against a provider that is silent."""
+    for step in range(50):
+        tell(policy, "success", at=NOON + step)
+    asked = SelectionContext(
+        operation="getAccounts",
+        region="US",
+        institution_id="ins_chase",
+        candidates=US,
+        at=NOON + 50,
+    )
+    for _ in range(4):
+        policy.dispatch(asked, "plaid", 1, NOON + 50)
+    before = choice(policy, NOON + 50.1).propensities["plaid"]
+
+    after = choice(policy, NOON + 53.0).propensities["plaid"]
+
+    assert before > 0.9
+    assert after < 0.1
+
+
+def test_an_overdue_attempt_counts_once(policy: SelectionPolicy) -> None:
+    """Its failure, told at last, is no second failure; its success is a success."""
+    for step in range(50):
+        tell(policy, "success", at=NOON + step)
+    asked = SelectionContext(
+        operation="getAccounts",
+        region="US",
+        institution_id="ins_chase",
+        candidates=US,
+        at=NOON + 50,
+    )
+    policy.dispatch(asked, "plaid", 1, NOON + 50)
+    overdue = choice(policy, NOON + 58.0).scores["plaid"]
+
+    tell(policy, "network", at=NOON + 58.0)
+
+    assert choice(policy, NOON + 58.0).scores["plaid"] == overdue
+
+
+def test_a_withdrawn_attempt_is_never_overdue(policy: SelectionPolicy) -> None:
+    """What was not sent says nothing, however long ago it was to be."""
+    for step in range(50):
+        tell(policy, "success", at=NOON + step)
+    asked = SelectionContext(
+        operation="getAccounts",
+        region="US",
+        institution_id="ins_chase",
+        candidates=US,
+        at=NOON + 50,
+    )
+    for _ in range(4):
+        policy.dispatch(asked, "plaid", 1, NOON + 50)
+        policy.withdraw(asked, "plaid", NOON + 50)
+
+    assert choice(policy, NOON + 60.0).propensities["plaid"] > 0.9
+
+
+def test_scarce_quota_is_left_to_those_who_need_it(policy: SelectionPolicy) -> None:
+    """A provider near its limit stands back where another does as well, not where none does."""
+    values = {"operation": "getAccounts", "region": "US", "institution_id": None, "at": NOON}
+    scarce = SelectionContext(**values, candidates=US, quota_left={"plaid": 0.02})  # type: ignore[arg-type]
+    tell(policy, "provider_down", times=5, provider="mx", institution=None)
+    tell(policy, "provider_down", times=5, provider="finicity", institution=None)
+    needed = policy.decide(scarce).propensities["plaid"]
+    fresh = SelectionPolicy(exploration_ratio=0.0)
+
+    assert fresh.decide(scarce).propensities["plaid"] < 0.1
+    assert needed > 0.9
+
+
+def test_cost_and_time_move_the_first_choice_by_their_weights() -> None:
+    """With a weight on cost, a provider as good and cheaper comes first."""
+    dear = Preference(cost_weight=0.05, costs={"plaid": 1.0})
+    policy = SelectionPolicy(exploration_ratio=0.0, preference=dear)
+
+    assert choice(policy).order[0] == "mx"
 
 
 def test_exchange_never_explores() -> None:
@@ -325,5 +485,5 @@ def test_policy_refuses_the_same_without_the_facade() -> None:
 
 def test_unknown_policy_is_refused() -> None:
     """The message names the policies that there are."""
-    with pytest.raises(ValueError, match="known are adaptive, priority"):
+    with pytest.raises(ValueError, match="known are adaptive, priority, round_robin"):
         SelectionPolicy(policy="oracle")

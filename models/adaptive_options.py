@@ -1,0 +1,32 @@
+"""How eager the adaptive policy is, as tuned in the gym."""
+
+from dataclasses import dataclass, field
+
+from .lasting import TraitMemory
+
+__all__ = ["AdaptiveOptions"]
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptiveOptions:
+    """Tuned in the gym; see docs/selection.md.
+
+    Attributes:
+        place_worth: success ratio that one place in the priority order is worth against a trained
+            prior.
+        probing: share of the belief that a sick provider is well again which is drawn upon while
+            it is small, 0 to 1; the larger, the nearer to all of it.
+        curiosity: probability that a provider is given the benefit of the doubt about its traits.
+        doubt: how much that is, in standard deviations.
+        blind_trust: weight that an outcome has for lasting traits in the midst of an incident.
+        backfill_times: how much more often backfill explores than a person's request.
+
+    """
+
+    place_worth: float = 0.002
+    probing: float = 0.15
+    curiosity: float = 0.03
+    doubt: float = 1.5
+    blind_trust: float = 0.05
+    backfill_times: float = 2.0
+    traits: TraitMemory = field(default_factory=TraitMemory)
