@@ -66,10 +66,7 @@ def logged_choices(frame: pd.DataFrame) -> LoggedChoices:
     first = frame[frame["attempt_number"] <= 1.0]
     several = first["choices"].map(len) > 1
     among = pd.Series(
-        [
-            name in names
-            for name, names in zip(first["provider"], first["choices"], strict=True)
-        ],
+        [name in names for name, names in zip(first["provider"], first["choices"], strict=True)],
         index=first.index,
         dtype=bool,
     )

@@ -7,10 +7,14 @@ from typing import Final
 import numpy as np
 
 from .logged import Floats
+from .off_policy import Estimate
 
-__all__ = ["Calibration", "calibration", "probability_metrics"]
+__all__ = ["Calibration", "calibration", "mean_with_interval", "probability_metrics"]
 
 _BINS: Final = 10
+_BLOCKS: Final = 40
+_FEWEST_FOR_INTERVAL: Final = 100
+_RESAMPLES: Final = 1_000
 _EDGE: Final = 1e-6
 
 
@@ -83,3 +87,17 @@ def _auc(predicted: Floats, happened: Floats) -> float | None:
     mean_rank = np.cumsum(ties) - (ties - 1) / 2.0
     ranks = mean_rank[place][positive].sum()
     return float((ranks - count * (count + 1) / 2.0) / (count * others))
+
+
+def mean_with_interval(values: Floats, *, seed: int = 0) -> Estimate:
+    """The mean of values in order of time, with a 95 % interval by blocks of time."""
+    if len(values) < _FEWEST_FOR_INTERVAL:
+        mean = float(values.mean()) if len(values) else float("nan")
+        return Estimate(mean, float("nan"), float("nan"))
+    blocks = [block for block in np.array_split(values, _BLOCKS) if len(block)]
+    sums = np.array([[block.sum(), len(block)] for block in blocks])
+    random = np.random.default_rng(seed)
+    even = np.full(len(blocks), 1.0 / len(blocks))
+    drawn = random.multinomial(len(blocks), even, size=_RESAMPLES) @ sums
+    low, high = np.quantile(drawn[:, 0] / drawn[:, 1], [0.025, 0.975])
+    return Estimate(float(values.mean()), float(low), float(high))

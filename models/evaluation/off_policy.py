@@ -49,7 +49,9 @@ class Estimate:
     def as_json(self) -> Mapping[str, float | None]:
         """The same as JSON values, None for NaN."""
         named = {"value": self.value, "low": self.low, "high": self.high}
-        return {name: float(number) if np.isfinite(number) else None for name, number in named.items()}
+        return {
+            name: float(number) if np.isfinite(number) else None for name, number in named.items()
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,9 @@ class OffPolicy:
         self._count = count
         random = np.random.default_rng(seed)
         even = np.full(count, 1.0 / count)
-        self._resamples: Floats = random.multinomial(count, even, size=_RESAMPLES).astype(np.float64)
+        self._resamples: Floats = random.multinomial(count, even, size=_RESAMPLES).astype(
+            np.float64
+        )
         self._guess: Floats = (
             cross_fitted(choices, self._blocks) if rows else np.zeros(choices.allowed.shape)
         )
@@ -145,9 +149,7 @@ class OffPolicy:
             axis=1,
         )
 
-    def _judged(
-        self, sums: Floats, weights: Floats, baseline: Floats | None = None
-    ) -> PolicyValue:
+    def _judged(self, sums: Floats, weights: Floats, baseline: Floats | None = None) -> PolicyValue:
         points = _estimates(sums.sum(axis=0))
         drawn = _estimates(self._resamples @ sums)
         if baseline is not None:

@@ -1,22 +1,19 @@
 """What a challenger must show before it is tried on anybody's request."""
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Iterable
 from typing import Final
 
 from models.evaluation.metrics import Calibration
 from models.evaluation.off_policy import Estimate, PolicyValue
 from models.model import SelectionModel
 
+from .gate import Gate, GateVerdict
+
 __all__ = [
-    "Gate",
-    "GateVerdict",
     "brier_gate",
     "calibration_gate",
     "first_choice_gate",
-    "passed_all",
     "schema_gate",
     "table_gate",
 ]
@@ -26,37 +23,6 @@ CALIBRATION_ERROR: Final = 0.02
 
 FIRST_CHOICE_MARGIN: Final = 0.002
 """How far the lower bound of its first choices' gain may lie below nought."""
-
-
-class GateVerdict(StrEnum):
-    """What a gate says; `cannot_tell` lets pass, as shadow and a watched share come after it."""
-
-    PASSED = "passed"
-    FAILED = "failed"
-    CANNOT_TELL = "cannot_tell"
-
-
-@dataclass(frozen=True, slots=True)
-class Gate:
-    """One gate's verdict and the figures behind it, in words."""
-
-    name: str
-    verdict: GateVerdict
-    detail: str
-
-    @property
-    def failed(self) -> bool:
-        """Whether it speaks against the challenger."""
-        return self.verdict is GateVerdict.FAILED
-
-    def as_json(self) -> Mapping[str, str]:
-        """For a card."""
-        return {"name": self.name, "verdict": self.verdict.value, "detail": self.detail}
-
-
-def passed_all(gates: Iterable[Gate]) -> bool:
-    """Whether none speaks against the challenger."""
-    return not any(gate.failed for gate in gates)
 
 
 def brier_gate(difference: Estimate) -> Gate:

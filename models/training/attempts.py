@@ -22,6 +22,7 @@ OPTIONAL: Final = (
     "candidates",
     "eligible",
     "propensity",
+    "space_hash",
 )
 """Columns that are used where they are there."""
 
