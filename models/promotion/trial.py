@@ -12,7 +12,7 @@ the last, the champion is what it was: to stop is to roll back.
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final, Self
 
@@ -78,7 +78,7 @@ class Trial:
     stage: Stage
     since: float
     why: str
-    comparison: Comparison = Comparison()
+    comparison: Comparison = field(default_factory=Comparison)
 
     @classmethod
     def begin(cls, challenger: str, champion: str | None, *, now: float) -> Self:
@@ -117,30 +117,31 @@ class Trial:
         """
         if self.stage not in {Stage.SHARE, Stage.HOLD_BACK}:
             return self
-        compared = self.comparison.after(outcomes, share=self.share(options))
-        trial = replace(self, comparison=compared)
-        if compared.evidence_worse >= 1.0 / options.worse_chance:
-            return trial._to(Stage.STOPPED, now, f"worse than the champion: {_told(compared)}")
+        seen = self.comparison.after(outcomes, share=self.share(options))
+        if seen.evidence_worse >= 1.0 / options.worse_chance:
+            return self._to(Stage.STOPPED, now, f"worse than the champion: {_told(seen)}", seen)
         if self.stage is Stage.SHARE:
-            if compared.evidence_better >= 1.0 / options.better_chance:
-                return trial._to(Stage.HOLD_BACK, now, f"better: {_told(compared)}")
-        elif compared.champion_calls >= options.hold_back_calls:
-            return trial._to(Stage.PROMOTED, now, f"held for nearly all: {_told(compared)}")
-        return trial._unless_too_long(now, options)
+            if seen.evidence_better >= 1.0 / options.better_chance:
+                return self._to(Stage.HOLD_BACK, now, f"better: {_told(seen)}")
+        elif seen.champion_calls >= options.hold_back_calls:
+            return self._to(Stage.PROMOTED, now, f"held for nearly all: {_told(seen)}", seen)
+        return self._unless_too_long(now, options, seen)
 
     def stop(self, why: str, *, now: float) -> Self:
         """Ended by an operator, or as what it was tried against is no longer active."""
         return self if self.stage.ended else self._to(Stage.STOPPED, now, why)
 
-    def _to(self, stage: Stage, now: float, why: str) -> Self:
-        kept = self.comparison if stage.ended else Comparison()
-        return replace(self, stage=stage, since=now, why=why, comparison=kept)
+    def _to(self, stage: Stage, now: float, why: str, seen: Comparison | None = None) -> Self:
+        return replace(self, stage=stage, since=now, why=why, comparison=seen or Comparison())
 
-    def _unless_too_long(self, now: float, options: TrialOptions) -> Self:
+    def _unless_too_long(
+        self, now: float, options: TrialOptions, seen: Comparison | None = None
+    ) -> Self:
         if now - self.since <= options.longest_stage_s:
-            return self
+            return replace(self, comparison=seen or self.comparison)
         days = options.longest_stage_s / 86_400.0
-        return self._to(Stage.EXPIRED, now, f"no verdict in {days:g} days of {self.stage.value}")
+        why = f"no verdict in {days:g} days of {self.stage.value}"
+        return self._to(Stage.EXPIRED, now, why, seen)
 
 
 def has_challenger(request_id: str, challenger: str, share: float) -> bool:

@@ -23,6 +23,8 @@ OPTIONAL: Final = (
     "eligible",
     "propensity",
     "space_hash",
+    "request_id",
+    "model_version",
 )
 """Columns that are used where they are there."""
 

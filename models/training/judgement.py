@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from models.evaluation import OffPolicy, logged_choices
+from models.evaluation import OffPolicy, PolicyValue, logged_choices
 from models.evaluation.logged import Floats
 from models.evaluation.metrics import calibration, mean_with_interval, probability_metrics
 from models.evaluation.replay import model_choices, priority_choices
@@ -24,7 +24,7 @@ from .estimator import MINIMUM_ROWS, Kind, fit_table
 from .outages import belief_up
 from .rows import recency_weights
 
-__all__ = ["Judgement", "judge"]
+__all__ = ["Judgement", "judge", "judge_beside"]
 
 _EARLIER_RATIO: Final = 0.8
 _UNSEEN_ROWS: Final = 200
@@ -67,9 +67,7 @@ def judge(frame: pd.DataFrame, *, kind: Kind, champion: SelectionModel | None) -
         "movingRate": _moving(frame, later),
     }
     in_calm = {name: values[calm] for name, values in predicted.items()}
-    measured = calibration(in_calm["model"], worked[calm]) if calm.any() else None
     rival = in_calm["providerRate" if champion is None else "champion"]
-    apart = (in_calm["model"] - worked[calm]) ** 2 - (rival - worked[calm]) ** 2
     choices = logged_choices(later)
     log = OffPolicy(choices)
     own, rivals = model_choices(twin, choices), model_choices(champion, choices)
@@ -94,8 +92,8 @@ def judge(frame: pd.DataFrame, *, kind: Kind, champion: SelectionModel | None) -
         "priorityFirstChoice": dict(log.value(priority_choices(choices)).as_json()),
         "gain": dict(gain.as_json()),
     }
-    gates = [brier_gate(mean_with_interval(apart)), first_choice_gate(gain)]
-    if measured is not None:
+    if calm.any():
+        measured = calibration(in_calm["model"], worked[calm])
         figures["calibration"] = {
             "predicted": list(measured.predicted),
             "seen": list(measured.seen),
@@ -103,8 +101,38 @@ def judge(frame: pd.DataFrame, *, kind: Kind, champion: SelectionModel | None) -
             "error": measured.error,
             "errorByChance": measured.error_by_chance,
         }
-        gates.insert(1, calibration_gate(measured))
-    return Judgement(figures, tuple(gates))
+    return Judgement(figures, _gates(in_calm["model"], rival, worked[calm], gain))
+
+
+def judge_beside(
+    challenger: SelectionModel, champion: SelectionModel | None, frame: pd.DataFrame
+) -> tuple[Gate, ...]:
+    """The gates on attempts that came after both models were made, so that each is as it is."""
+    first = frame["attempt_number"] <= 1.0
+    calm = belief_up(frame, recency_weights(frame)) >= _CALM
+    calm_first = frame[first & calm]
+    choices = logged_choices(frame)
+    gain = OffPolicy(choices).difference(
+        model_choices(challenger, choices), model_choices(champion, choices)
+    )
+    rival = (
+        _baselines(frame, calm_first)["providerRate"]
+        if champion is None
+        else _predicted(champion, frame, calm_first)
+    )
+    worked = calm_first["worked"].to_numpy(dtype=np.float64)
+    return _gates(_predicted(challenger, frame, calm_first), rival, worked, gain)
+
+
+def _gates(own: Floats, rival: Floats, worked: Floats, gain: PolicyValue) -> tuple[Gate, ...]:
+    if not len(worked):
+        return (first_choice_gate(gain),)
+    apart = (own - worked) ** 2 - (rival - worked) ** 2
+    return (
+        brier_gate(mean_with_interval(apart)),
+        calibration_gate(calibration(own, worked)),
+        first_choice_gate(gain),
+    )
 
 
 def _split(frame: pd.DataFrame, champion: SelectionModel | None) -> tuple[float, bool]:

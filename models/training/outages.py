@@ -7,6 +7,7 @@ Proc. IEEE 1989); what it usually fails at is read off its better hours, so that
 always poor has no outages, only poor scores.
 """
 
+import itertools
 import math
 from typing import Final
 
@@ -41,10 +42,10 @@ def belief_up(frame: pd.DataFrame, weights: Floats) -> Floats:
     ended = frame["ended_s"].to_numpy(dtype=np.float64)
     failed = frame["worked"].to_numpy(dtype=np.float64) < 0.5
     for scope in _SCOPES:
-        for rows in frame.groupby(scope, sort=False).indices.values():
-            if len(rows) < _FEWEST:
+        for own in frame.groupby(scope, sort=False).indices.values():
+            if len(own) < _FEWEST:
                 continue
-            rows = rows[np.argsort(ended[rows], kind="stable")]
+            rows = own[np.argsort(ended[own], kind="stable")]
             usual = _usual_failures(failed[rows], weights[rows])
             if usual > _ALWAYS_POOR:
                 continue
@@ -71,7 +72,7 @@ def _smoothed(ended: list[float], failed: list[bool], usual: float) -> Floats:
     told = {True: (usual, _FAILURES_WHEN_DOWN), False: (1.0 - usual, 1.0 - _FAILURES_WHEN_DOWN)}
     steps = [
         (-math.expm1(-gap / _UP_FOR_S), -math.expm1(-gap / _DOWN_FOR_S))
-        for gap in (max(0.0, late - early) for early, late in zip(ended, ended[1:], strict=False))
+        for gap in (max(0.0, late - early) for early, late in itertools.pairwise(ended))
     ]
     forward = []
     up, down = 1.0 - down_first, down_first

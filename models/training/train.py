@@ -17,6 +17,7 @@ from .estimator import MINIMUM_ROWS, Fit, Kind, fit_completion, fit_table
 from .features import FEATURES
 from .judgement import judge
 from .link_reward import link_rewards
+from .mix import mix_of
 from .rows import HALF_LIFE_DAYS, TrainingRows, training_rows
 
 __all__ = ["train"]
@@ -83,6 +84,7 @@ def train(
             "to": _rfc3339(float(frame["started_s"].max())),
         },
         "successRatio": float(frame["worked"].mean()),
+        "mix": mix_of(frame),
         "inOutages": fit.in_outages,
         "links": links,
         "providers": sorted(str(name) for name in frame["provider"].unique()),
