@@ -4,6 +4,7 @@
                           into them (-1: no institution); for each row a score, a latency and a
                           completion ratio (NaN: not known)
     <folder>/card.json    format, schemaVersion, version, trainedAt, scoresSha256, contentSha256, card
+    <folder>/card.md      the card for people, with calibration.svg; never read again
 
 Two checksums: of the file, so that damage is found before anything is parsed, and of the content,
 from which the version takes its last eight digits. They guard against accidents, not against an
@@ -20,6 +21,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from .card_page import calibration_picture, card_markdown
 from .errors import ModelUnusable
 from .model import SCHEMA_VERSION, ScoreKey, SelectionModel, content_digest
 
@@ -28,6 +30,8 @@ __all__ = ["read_artefact", "read_card", "write_artefact"]
 _FORMAT: Final = "provider-selection-model"
 _SCORES: Final = "scores.npz"
 _CARD: Final = "card.json"
+_PAGE: Final = "card.md"
+_PICTURE: Final = "calibration.svg"
 _AXES: Final = ("providers", "operations", "regions", "institutions")
 _COLUMNS: Final = ("scores", "latencies", "completions")
 
@@ -51,6 +55,10 @@ def write_artefact(model: SelectionModel, folder: Path) -> None:
     }
     _write(folder / _SCORES, scores)
     _write(folder / _CARD, json.dumps(card, indent=2, allow_nan=False).encode())
+    _write(folder / _PAGE, card_markdown(model.version, model.card).encode())
+    picture = calibration_picture(model.card)
+    if picture is not None:
+        _write(folder / _PICTURE, picture.encode())
 
 
 def read_card(folder: Path) -> Mapping[str, object]:
