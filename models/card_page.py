@@ -30,10 +30,9 @@ def card_markdown(version: str, card: Mapping[str, object]) -> str:
     lines = [f"# Model {version}", ""]
     if rows and span:
         lines += [
-            f"Fitted by `{card.get('method')}` to {rows.get('used')} attempts from "
-            f"{span.get('from')} to {span.get('to')}.",
-            f"Left out: {rows.get('userErrors')} users' own errors, {rows.get('ignored')} rows that "
-            "could not be used.",
+            f"Fitted by `{card.get('method')}` to {rows.get('used')} attempts.",
+            f"They are from {span.get('from')} to {span.get('to')}.",
+            f"Left out: {rows.get('userErrors')} users' own errors, {rows.get('ignored')} unusable.",
             f"Put down to outages: {_percent(card.get('inOutages'))} of the evidence.",
             "",
         ]

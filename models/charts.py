@@ -33,9 +33,7 @@ class Interval:
     sure: bool = True
 
 
-def calibration_svg(
-    predicted: Sequence[float], seen: Sequence[float], rows: Sequence[int]
-) -> str:
+def calibration_svg(predicted: Sequence[float], seen: Sequence[float], rows: Sequence[int]) -> str:
     """Predicted against seen success ratios, each dot a bin, its area the number of attempts."""
     size, edge = 320, 44
     lowest = min([0.9, *predicted, *seen])
@@ -89,8 +87,10 @@ def intervals_svg(title: str, intervals: Sequence[Interval]) -> str:
         )
         told = f"{100 * one.value:.2f} %" + ("" if one.sure else " ?")
         parts.append(_text(width - right + 14, y + 4, told, "start"))
-    for ratio in (least, (least + most) / 2.0, most):
-        parts.append(_text(place(ratio), height - 14, f"{100 * ratio:.1f} %", "middle"))
+    parts += [
+        _text(place(ratio), height - 14, f"{100 * ratio:.1f} %", "middle")
+        for ratio in (least, (least + most) / 2.0, most)
+    ]
     return "".join([*parts, "</svg>\n"])
 
 

@@ -17,7 +17,7 @@ from .context import SCOPES
 from .drift import Alarm, PageTest, mix_alarms
 from .errors import ModelUnusable
 from .model import SelectionModel
-from .promotion import Gate, GateVerdict, Trial, TrialOptions, Trialled, TrialStore, has_challenger
+from .promotion import Gate, GateVerdict, Trial, Trialled, TrialOptions, TrialStore, has_challenger
 from .registry import ModelRegistry
 from .training import train
 from .training.attempts import read_attempts
@@ -26,7 +26,16 @@ from .training.mix import mix_of
 from .training.outages import belief_up
 from .training.rows import recency_weights, training_rows
 
-__all__ = ["Registered", "advance", "drift_alarms", "gates_of", "register", "retrain", "trialled"]
+__all__ = [
+    "Registered",
+    "active_model",
+    "advance",
+    "drift_alarms",
+    "gates_of",
+    "register",
+    "retrain",
+    "trialled",
+]
 
 _BY: Final = "retraining"
 _FEWEST: Final = 200
@@ -57,8 +66,8 @@ def retrain(
         OSError: the folder cannot be written.
 
     """
-    registry = ModelRegistry(folder)
-    return register(train(attempts, now=now, champion=_active(registry)), folder, now=now, by=by)
+    model = train(attempts, now=now, champion=active_model(folder))
+    return register(model, folder, now=now, by=by)
 
 
 def register(
@@ -77,7 +86,7 @@ def register(
     registry, store = ModelRegistry(folder), TrialStore(folder)
     version = registry.save(model)
     failed = [gate for gate in gates_of(model) if gate.failed]
-    champion = _active(registry)
+    champion = active_model(folder)
     if failed:
         why = "; ".join(f"failed its gate {gate.name}: {gate.detail}" for gate in failed)
         return Registered(version, active=False, trial=None, why=why)
@@ -135,7 +144,7 @@ def _advanced(
     now: float,
     options: TrialOptions,
 ) -> Trial:
-    champion = _active(registry)
+    champion = active_model(registry.folder)
     if (None if champion is None else champion.version) != trial.champion:
         return trial.stop("another model became active", now=now)
     try:
@@ -219,8 +228,9 @@ def gates_of(model: SelectionModel) -> tuple[Gate, ...]:
     )
 
 
-def _active(registry: ModelRegistry) -> SelectionModel | None:
+def active_model(folder: str | os.PathLike[str]) -> SelectionModel | None:
     """The champion; None where there is none or none that can be used."""
+    registry = ModelRegistry(folder)
     try:
         version = registry.active()
         return None if version is None else registry.load(version)

@@ -46,6 +46,11 @@ class Estimate:
     low: float
     high: float
 
+    @property
+    def known(self) -> bool:
+        """Whether there is an interval at all."""
+        return bool(np.isfinite(self.low) and np.isfinite(self.high))
+
     def as_json(self) -> Mapping[str, float | None]:
         """The same as JSON values, None for NaN."""
         named = {"value": self.value, "low": self.low, "high": self.high}
