@@ -68,32 +68,28 @@ class Comparison:
         """
         if not 0.0 < share < 1.0:
             raise ValueError(f"share is between 0 and 1, not {share}")
+        told = tuple(outcomes)
+        if not told:
+            return self
+        import numpy as np  # noqa: PLC0415  a router holds trials and compares nothing
+
+        ours = np.array([one.by_challenger for one in told])
+        worked = np.array([one.worked for one in told], dtype=np.float64)
+        seen = self.challenger_calls + self.champion_calls + np.arange(len(told))
+        before = self.challenger_worked + self.champion_worked + np.cumsum(worked) - worked
+        mean = (before + _FIRST_WEIGHT * _FIRST_MEAN) / (seen + _FIRST_WEIGHT)
+        z = (worked - mean) * np.where(ours, 1.0 / share, -1.0 / (1.0 - share))
         most = min(share, 1.0 - share)  # |z| is at most 1 / most
-        stakes = [stake * most for stake in _STAKES]
-        calls, worked = self.challenger_calls, self.challenger_worked
-        other_calls, other_worked = self.champion_calls, self.champion_worked
-        better, worse = list(self.better), list(self.worse)
-        for outcome in outcomes:
-            seen = calls + other_calls + _FIRST_WEIGHT
-            mean = (worked + other_worked + _FIRST_WEIGHT * _FIRST_MEAN) / seen
-            apart = outcome.worked - mean
-            if outcome.by_challenger:
-                z = apart / share
-                calls, worked = calls + 1, worked + outcome.worked
-            else:
-                z = -apart / (1.0 - share)
-                other_calls, other_worked = other_calls + 1, other_worked + outcome.worked
-            for place, stake in enumerate(stakes):
-                better[place] += math.log1p(stake * z)
-                worse[place] += math.log1p(-stake * z)
+        bets = np.multiply.outer(z, most * np.array(_STAKES))
+        won, lost = np.log1p(bets).sum(axis=0), np.log1p(-bets).sum(axis=0)
         return replace(
             self,
-            challenger_calls=calls,
-            challenger_worked=worked,
-            champion_calls=other_calls,
-            champion_worked=other_worked,
-            better=tuple(better),
-            worse=tuple(worse),
+            challenger_calls=self.challenger_calls + int(ours.sum()),
+            challenger_worked=self.challenger_worked + int(worked[ours].sum()),
+            champion_calls=self.champion_calls + int((~ours).sum()),
+            champion_worked=self.champion_worked + int(worked[~ours].sum()),
+            better=tuple((np.array(self.better) + won).tolist()),
+            worse=tuple((np.array(self.worse) + lost).tolist()),
         )
 
     @property
