@@ -30,6 +30,7 @@ from orchestrator.provider_registry import REGISTRY
 
 __all__ = [
     "Environment",
+    "LearningSection",
     "Policies",
     "ProviderKeys",
     "ProviderSection",
@@ -49,6 +50,14 @@ class SelectionSection(_Section):
 
     policy: Literal["adaptive", "priority"]
     exploration_ratio: Annotated[float, Field(ge=0, le=0.2)]
+
+
+class LearningSection(_Section):
+    """When challengers are trained inside the cluster, and on how much."""
+
+    retrain_every_s: Annotated[float, Field(ge=0, le=31_536_000)]
+    look_every_s: Annotated[float, Field(ge=1, le=86_400)]
+    window_days: Annotated[float, Field(gt=0, le=3650)]
 
 
 class BreakerSection(_Section):
@@ -144,6 +153,7 @@ class Policies(_Section):
 
     regions: dict[RegionCode, Annotated[tuple[ProviderName, ...], AfterValidator(_once_each)]]
     selection: SelectionSection
+    learning: LearningSection
     breaker: BreakerSection
     requests: RequestsSection
     attempt_log: AttemptLogSection

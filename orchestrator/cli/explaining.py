@@ -79,7 +79,7 @@ def _candidate(candidate: Mapping[str, Any], prior_of: Prior) -> str:
     parts = candidate.get("parts")
     if isinstance(parts, Mapping) and parts:
         shares = [f"{value:.3f} {_PARTS.get(part, part)}" for part, value in parts.items()]
-        return f"{told}; {' × '.join(shares)}"
+        return f"{told}; {' times '.join(shares)}"
     prior = prior_of(name)
     if prior is None or prior <= 0.0:
         return told
@@ -87,4 +87,4 @@ def _candidate(candidate: Mapping[str, Any], prior_of: Prior) -> str:
     if abs(live - 1.0) < _SAME:
         return f"{told}; as expected in calm ({prior:.3f})"
     how = "worse" if live < 1.0 else "better"
-    return f"{told}; {prior:.3f} expected in calm × {live:.3f}, as it did {how} of late"
+    return f"{told}; {prior:.3f} expected in calm, times {live:.3f}, as it did {how} of late"
