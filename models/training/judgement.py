@@ -101,7 +101,16 @@ def judge(frame: pd.DataFrame, *, kind: Kind, champion: SelectionModel | None) -
             "error": measured.error,
             "errorByChance": measured.error_by_chance,
         }
-    return Judgement(figures, _gates(in_calm["model"], rival, worked[calm], gain))
+    gates = _gates(in_calm["model"], rival, worked[calm], gain)
+    if seen_by_champion:
+        gates = tuple(gate if gate.name == "calibration" else _unfair(gate) for gate in gates)
+    return Judgement(figures, gates)
+
+
+def _unfair(gate: Gate) -> Gate:
+    """No verdict on attempts that the champion was fitted to; shadow will have one on new ones."""
+    told = f"the active model was fitted to these attempts: {gate.detail}"
+    return Gate(gate.name, GateVerdict.CANNOT_TELL, told)
 
 
 def judge_beside(
