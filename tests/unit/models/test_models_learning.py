@@ -6,7 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models import ModelRegistry, SelectionModel, SelectionPolicy, train
+from models import (
+    AttemptOutcome,
+    Decision,
+    ModelRegistry,
+    SelectionContext,
+    SelectionModel,
+    SelectionPolicy,
+    train,
+)
 from models.backtest import backtest
 from models.drift import PageTest, mix_alarms, stability_index
 from models.drift_file import DriftFile
@@ -85,7 +93,10 @@ def test_few_attempts_are_believed() -> None:
     assert belief_up(frame, np.ones(25)).tolist() == [1.0] * 25
 
 
-def links(*events: tuple[str, str, str | None, str, str | None, float]) -> pd.DataFrame:
+Event = tuple[str, str, str | None, str, str | None, float]
+
+
+def links(*events: Event) -> pd.DataFrame:
     """Outcomes of one space at a time: space, operation, institution, outcome, scope, hour."""
     return pd.DataFrame(
         {
@@ -103,23 +114,17 @@ def links(*events: tuple[str, str, str | None, str, str | None, float]) -> pd.Da
     )
 
 
-def link(
-    space: str, hour: float, institution: str | None = "ins_chase"
-) -> tuple[str, str, str | None, str, str | None, float]:
+def link(space: str, hour: float, institution: str | None = "ins_chase") -> Event:
     """An answered `createLink`."""
     return (space, "createLink", institution, "success", None, hour)
 
 
-def exchange(
-    space: str, hour: float, institution: str | None = "ins_chase"
-) -> tuple[str, str, str | None, str, str | None, float]:
+def exchange(space: str, hour: float, institution: str | None = "ins_chase") -> Event:
     """An exchange that worked."""
     return (space, "exchangeToken", institution, "success", None, hour)
 
 
-def sync(
-    space: str, hour: float, outcome: str = "success", scope: str | None = None
-) -> tuple[str, str, str | None, str, str | None, float]:
+def sync(space: str, hour: float, outcome: str = "success", scope: str | None = None) -> Event:
     """A sync."""
     return (space, "syncTransactions", "ins_chase", outcome, scope, hour)
 
@@ -145,9 +150,7 @@ LONG_AFTER = 100 * 3600.0
         "linked too late", "another space linked", "another bank linked", "bank chosen later",
     ],
 )  # fmt: skip
-def test_what_a_link_came_to(
-    events: list[tuple[str, str, str | None, str, str | None, float]], label: float
-) -> None:
+def test_what_a_link_came_to(events: list[Event], label: float) -> None:
     """Linked within its life, and working after the first sync that an outage did not prevent."""
     known = links(*events, link("other", 0), exchange("other", 1))
 
@@ -292,14 +295,15 @@ def test_a_replay_sees_only_what_had_ended() -> None:
     class Spy(SelectionPolicy):
         """Notes what it is told when."""
 
-        latest, told = -np.inf, 0
+        latest: float = -np.inf
+        told: int = 0
 
-        def decide(self, context):  # type: ignore[no-untyped-def]
+        def decide(self, context: SelectionContext) -> Decision:
             """As usual."""
             assert self.latest <= context.at
             return super().decide(context)
 
-        def observe(self, outcome):  # type: ignore[no-untyped-def]
+        def observe(self, outcome: AttemptOutcome) -> None:
             """As usual, noting its time."""
             assert outcome.at >= self.latest
             self.latest, self.told = outcome.at, self.told + 1
