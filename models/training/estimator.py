@@ -13,7 +13,6 @@ from typing import Final, Literal
 
 import numpy as np
 import pandas as pd
-from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import Pipeline
@@ -22,7 +21,7 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 from models.evaluation.logged import Floats, Indices
 from models.model import ScoreKey
 
-from .features import FEATURES, KEYS, features, grid, grouped
+from .features import KEYS, features, grid, grouped
 from .outages import belief_up
 from .rows import recency_weights
 
@@ -118,9 +117,8 @@ def _keyed(cells: pd.DataFrame, values: Floats) -> dict[ScoreKey, float]:
     }
 
 
-def _one_hot() -> ColumnTransformer:
-    encoder = OneHotEncoder(handle_unknown="ignore")
-    return ColumnTransformer([("keys", encoder, list(FEATURES))])
+def _one_hot() -> OneHotEncoder:
+    return OneHotEncoder(handle_unknown="ignore")
 
 
 def _scores(rows: pd.DataFrame, cells: pd.DataFrame, kind: Kind) -> Floats:
