@@ -12,6 +12,7 @@ from .off_policy import Estimate
 __all__ = ["Calibration", "calibration", "mean_with_interval", "probability_metrics"]
 
 _BINS: Final = 10
+_ONE_IN_TWENTY: Final = 1.645
 _BLOCKS: Final = 40
 _FEWEST_FOR_INTERVAL: Final = 100
 _RESAMPLES: Final = 1_000
@@ -23,8 +24,8 @@ class Calibration:
     """Predicted against seen ratios, in bins of equally many rows.
 
     `error` is the expected calibration error (Naeini, Cooper and Hauskrecht, AAAI 2015);
-    `error_by_chance` what a perfectly calibrated model would show on as many rows, as bins are
-    never quite what they should be.
+    `error_by_chance` what a perfectly calibrated model stays below on as many rows nineteen times
+    in twenty, as bins are never quite what they should be.
     """
 
     predicted: tuple[float, ...]
@@ -47,16 +48,18 @@ def calibration(predicted: Floats, happened: Floats) -> Calibration:
     seen = np.array([happened[part].mean() for part in parts])
     rows = np.array([len(part) for part in parts])
     share = rows / rows.sum()
-    # The mean distance of a normal variable from its mean is its deviation times sqrt(2 / pi).
+    # The distance of a normal variable from its mean has mean s sqrt(2/pi), variance s2 (1 - 2/pi).
     spread = np.array(
         [np.sqrt((predicted[part] * (1.0 - predicted[part])).sum()) / len(part) for part in parts]
     )
+    usual = float((share * spread).sum() * np.sqrt(2.0 / np.pi))
+    varies = float(np.sqrt(((share * spread) ** 2).sum() * (1.0 - 2.0 / np.pi)))
     return Calibration(
         predicted=tuple(said.tolist()),
         seen=tuple(seen.tolist()),
         rows=tuple(rows.tolist()),
         error=float((share * np.abs(said - seen)).sum()),
-        error_by_chance=float((share * spread).sum() * np.sqrt(2.0 / np.pi)),
+        error_by_chance=usual + _ONE_IN_TWENTY * varies,
     )
 
 

@@ -38,6 +38,7 @@ _CALIBRATION_ROWS: Final = 300
 _FOLDS: Final = 3
 _INVERSE_L2: Final = 0.2
 _ITERATIONS: Final = 2_000
+_BOOSTING_ROUNDS: Final = 60
 _SMOOTHING: Final = 10.0
 _PRIOR_RATIO: Final = 0.95
 _LEAST: Final = 1e-6
@@ -126,7 +127,10 @@ def _scores(rows: pd.DataFrame, cells: pd.DataFrame, kind: Kind) -> Floats:
     if kind == "boosting":
         encoder = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan)
         trees = HistGradientBoostingClassifier(
-            categorical_features=list(range(len(KEYS))), early_stopping=False, random_state=0
+            categorical_features=list(range(len(KEYS))),
+            early_stopping=False,
+            max_iter=_BOOSTING_ROUNDS,
+            random_state=0,
         )
         codes = encoder.fit_transform(rows[KEYS])
         trees.fit(codes, rows["worked"], sample_weight=rows["weight"])

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from models.errors import NotEnoughData
 from models.model import ScoreKey, SelectionModel
@@ -40,6 +41,19 @@ def train(
         ValueError: `now` is not finite, or `kind` is unknown.
 
     """
+    # One thread: it may run beside a system that serves, whose cores it must leave alone; and at
+    # this size more threads cost more in waiting for each other than they bring.
+    with threadpool_limits(limits=1):
+        return _trained(attempts, now=now, kind=kind, champion=champion)
+
+
+def _trained(
+    attempts: pd.DataFrame | str | os.PathLike[str],
+    *,
+    now: float | None,
+    kind: Kind,
+    champion: SelectionModel | None,
+) -> SelectionModel:
     if now is not None and not math.isfinite(now):
         raise ValueError(f"now is unix seconds and finite, not {now}")
     if kind not in _KINDS:

@@ -29,9 +29,9 @@ def named(attempts: pd.DataFrame, trial: Trial, share: float) -> pd.DataFrame:
 def test_a_trial_goes_from_training_to_a_stop(tmp_path: Path) -> None:
     """Trained, in shadow, on a share; then worse than the champion, and stopped by the log alone."""
     first = retrain(calm(), tmp_path, now=END)
-    grown = pd.concat([calm(), calm(1200, seed=2, start_s=END)], ignore_index=True)
+    grown = pd.concat([calm(), calm(1200, seed=12, start_s=END)], ignore_index=True)
     second = retrain(grown, tmp_path, now=END + 24_000.0)
-    shadowed = advance(calm(400, seed=3, start_s=END + 24_010.0), tmp_path, now=END + 33_000.0)
+    shadowed = advance(calm(400, seed=13, start_s=END + 24_010.0), tmp_path, now=END + 33_000.0)
     assert shadowed is not None
     tried = named(calm(4000, seed=4, start_s=END + 33_010.0), shadowed, 0.1)
     ours = (tried["model_version"] == second.version) & (np.arange(4000) % 2 == 0)
