@@ -12,7 +12,7 @@ from orchestrator.settings import Settings
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["attempts_since", "since_when"]
+__all__ = ["attempts_since", "collect_spools", "since_when"]
 
 _AGE = re.compile(r"(\d+)([dh])")
 _TIMEOUT_S = 600.0
@@ -36,11 +36,12 @@ def since_when(text: str) -> dt.datetime:
 
 
 def attempts_since(settings: Settings, since: str | None) -> "pd.DataFrame":
-    """All columns of the attempts since then (all of them without), through the running system."""
+    """All columns of the attempts since then; the newest, where a query may not have them all."""
     where = ""
     if since is not None:
         where = f" where started_at >= timestamptz '{since_when(since).isoformat()}'"
-    sql = f"select * from attempts{where}"  # noqa: S608  the time is rendered from a datetime
+    most = settings.policies.attempt_log.query_max_rows
+    sql = f"select * from attempts{where} order by started_at desc limit {most}"  # noqa: S608  rendered
     if RunningSystem.find(settings.data_dir) is not None:
         from orchestrator.client import Orchestrator  # noqa: PLC0415  heavy, and only for this
 
@@ -49,6 +50,23 @@ def attempts_since(settings: Settings, since: str | None) -> "pd.DataFrame":
     from actors.installation import ATTEMPTS_FILE  # noqa: PLC0415  as above
     from orchestrator.attempt_log import read_only  # noqa: PLC0415  as above
 
-    bounds = settings.policies.attempt_log
+    collect_spools(settings)
     with read_only(settings.data_dir / ATTEMPTS_FILE) as log:
-        return log.attempts_frame(sql, timeout_s=_TIMEOUT_S, max_rows=bounds.query_max_rows)
+        return log.attempts_frame(sql, timeout_s=_TIMEOUT_S, max_rows=most)
+
+
+def collect_spools(settings: Settings) -> None:
+    """Take in what a system that was killed had written down and not committed any more."""
+    from actors.installation import ATTEMPTS_FILE, spool_folder  # noqa: PLC0415  heavy
+    from actors.log_collector import LogCollector  # noqa: PLC0415  as above
+    from orchestrator.attempt_log import AttemptLogStore  # noqa: PLC0415  as above
+
+    path, folder = settings.data_dir / ATTEMPTS_FILE, spool_folder(settings)
+    if not path.exists() or not folder.is_dir() or not any(folder.iterdir()):
+        return
+    memory_limit_mb = settings.policies.attempt_log.memory_limit_mb
+    collector = LogCollector(lambda: AttemptLogStore(path, memory_limit_mb=memory_limit_mb), folder)
+    try:
+        collector.collect()
+    finally:
+        collector.close()

@@ -13,6 +13,7 @@ from orchestrator.settings import Settings, load_settings
 
 from .console import output
 from .explaining import Prior, choice_in_words
+from .log_frame import collect_spools
 from .server_access import ServerAccess
 
 __all__ = ["register"]
@@ -41,29 +42,12 @@ def _file_rows(settings: Settings, sql: str) -> Any:
     from actors.installation import ATTEMPTS_FILE  # noqa: PLC0415  heavy, and only for this
     from orchestrator.attempt_log import read_only  # noqa: PLC0415  as above
 
-    _collect_spools(settings)
+    collect_spools(settings)
     bounds = settings.policies.attempt_log
     with read_only(settings.data_dir / ATTEMPTS_FILE) as log:
         return log.attempts_frame(
             sql, timeout_s=bounds.query_timeout_s, max_rows=bounds.query_max_rows
         )
-
-
-def _collect_spools(settings: Settings) -> None:
-    """Take in what a system that was killed had written down and not committed any more."""
-    from actors.installation import ATTEMPTS_FILE, spool_folder  # noqa: PLC0415  heavy
-    from actors.log_collector import LogCollector  # noqa: PLC0415  as above
-    from orchestrator.attempt_log import AttemptLogStore  # noqa: PLC0415  as above
-
-    path, folder = settings.data_dir / ATTEMPTS_FILE, spool_folder(settings)
-    if not path.exists() or not folder.is_dir() or not any(folder.iterdir()):
-        return
-    memory_limit_mb = settings.policies.attempt_log.memory_limit_mb
-    collector = LogCollector(lambda: AttemptLogStore(path, memory_limit_mb=memory_limit_mb), folder)
-    try:
-        collector.collect()
-    finally:
-        collector.close()
 
 
 def _rows(settings: Settings, sql: str) -> list[dict[str, Any]]:
@@ -208,7 +192,7 @@ def _story(settings: Settings, request_id: str) -> Any:
     from actors.installation import ATTEMPTS_FILE  # noqa: PLC0415  as above
     from orchestrator.attempt_log import read_only  # noqa: PLC0415  as above
 
-    _collect_spools(settings)
+    collect_spools(settings)
     with read_only(settings.data_dir / ATTEMPTS_FILE) as log:
         found = log.request_story(request_id)
     if found is None:

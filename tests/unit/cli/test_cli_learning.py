@@ -165,6 +165,15 @@ def test_too_short_a_log_is_one_sentence(data_dir: Path, command: str, rows: int
     assert "at least 20 usable attempts" in str(result.exception)
 
 
+@pytest.mark.parametrize("command", ["train", "backtest"])
+def test_no_log_at_all_is_one_sentence(command: str) -> None:
+    """Before anything was asked of any provider there is no file, and that is said."""
+    result = run(command)
+
+    assert isinstance(result.exception, OrchestratorError)
+    assert "attempts.duckdb" in str(result.exception)
+
+
 @pytest.mark.parametrize("since", ["yesterday", "7w", "999999999999d"])
 def test_a_since_that_is_none_is_a_usage_error(data_dir: Path, since: str) -> None:
     """Neither a date nor an age."""
