@@ -17,7 +17,7 @@ plain Python; pandas, scikit-learn and duckdb are imported by `train` alone, whe
 """
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from .context import AttemptOutcome, Decision, SelectionContext
 from .errors import (
@@ -59,15 +59,21 @@ __all__ = [
 
 
 def train(
-    attempts: "pd.DataFrame | str | os.PathLike[str]", *, now: float | None = None
+    attempts: "pd.DataFrame | str | os.PathLike[str]",
+    *,
+    now: float | None = None,
+    kind: Literal["logistic", "boosting"] = "logistic",
+    champion: SelectionModel | None = None,
 ) -> SelectionModel:
     """Learn success ratios by provider, operation, region and institution from the attempt log.
 
     `attempts` is a frame with the columns of table `attempts`, the path of `attempts.duckdb` (read
     only, once the server has stopped), or the path of a Parquet export. `now` is the unix time of
     the training: attempts that had not ended by then are left out. Without it all are used, and the
-    model is dated by the machine's clock. Users' own errors are left out of the target, older
-    attempts and those after the first weigh less, and institutions seldom seen share one group.
+    model is dated by the machine's clock. Users' own errors are left out of the target; older
+    attempts, those after the first and those made in an outage weigh less; institutions seldom seen
+    share one group. `kind` is how success ratios are fitted. The card tells how the model does on
+    the later part of the log, against every baseline and against `champion`, the model in use.
 
     >>> import pandas as pd
     >>> log = pd.DataFrame({"provider": ["plaid", "mx"] * 500, "operation": "getAccounts",
@@ -89,4 +95,4 @@ def train(
     """
     from .training import train as fit  # noqa: PLC0415  pandas and scikit-learn take a second
 
-    return fit(attempts, now=now)
+    return fit(attempts, now=now, kind=kind, champion=champion)

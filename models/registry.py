@@ -119,7 +119,9 @@ class ModelRegistry:
         return version if isinstance(version, str) else None
 
     def history(self) -> list[Mapping[str, object]]:
-        """What was activated when: `version` (None: deactivated) and `at` (unix s), oldest first.
+        """What was activated when, oldest first.
+
+        Each has `version` (None: deactivated), `at` (unix s), `by` and `why`.
 
         Raises:
             ModelUnusable: the pointer file is damaged.
@@ -130,8 +132,17 @@ class ModelRegistry:
             raise ModelUnusable(f"{_POINTER} is damaged: its history is not a list")
         return list(history)
 
-    def activate(self, version: str, *, at: float | None = None) -> None:
+    def activate(
+        self,
+        version: str,
+        *,
+        at: float | None = None,
+        by: str = "operator",
+        why: str = "activated",
+    ) -> None:
         """Make a version the active one, once it has proved readable; `at` is unix seconds.
+
+        `by` and `why` go into the history.
 
         Raises:
             ModelNotFound: there is no such version.
@@ -139,19 +150,48 @@ class ModelRegistry:
 
         """
         self.load(version)
-        self._point(version, at)
+        self._point(version, at, by, why)
 
-    def deactivate(self, *, at: float | None = None) -> None:
+    def deactivate(
+        self,
+        *,
+        at: float | None = None,
+        by: str = "operator",
+        why: str = "deactivated",
+    ) -> None:
         """Leave no model active: routers go on from the priority order and live health."""
-        self._point(None, at)
+        self._point(None, at, by, why)
 
-    def _point(self, version: str | None, at: float | None) -> None:
+    def roll_back(self, *, at: float | None = None, by: str = "operator") -> str | None:
+        """Go back to what was active before the active one, and answer it; None: no model.
+
+        A version that can no longer be used is passed over.
+
+        Raises:
+            ModelUnusable: the pointer file is damaged.
+
+        """
+        left, seen = self.active(), [entry.get("version") for entry in self.history()]
+        while seen and seen[-1] == left:
+            seen.pop()
+        for version in reversed(seen):
+            if not isinstance(version, str) or version == left:
+                break
+            try:
+                self.activate(version, at=at, by=by, why=f"rolled back from {left}")
+            except ModelUnusable:
+                continue
+            return version
+        self.deactivate(at=at, by=by, why=f"rolled back from {left}")
+        return None
+
+    def _point(self, version: str | None, at: float | None, by: str, why: str) -> None:
         try:
             history = self.history()
         except ModelUnusable:
             history = []  # a damaged pointer is mended by writing a new one
         now = time.time() if at is None else at
-        entry = {"version": version, "at": now}
+        entry = {"version": version, "at": now, "by": by, "why": why}
         content = {"version": version, "history": [*history, entry][-_HISTORY:]}
         self.folder.mkdir(parents=True, exist_ok=True)
         handle, draft = tempfile.mkstemp(dir=self.folder, prefix=".active-")

@@ -30,6 +30,7 @@ from orchestrator.provider_registry import REGISTRY
 
 __all__ = [
     "Environment",
+    "LearningSection",
     "Policies",
     "ProviderKeys",
     "ProviderSection",
@@ -63,6 +64,14 @@ class SelectionSection(_Section):
     cost_weight: Annotated[float, Field(ge=0, le=1)]
     quota_weight: Annotated[float, Field(ge=0, le=1)]
     costs: dict[ProviderName, Annotated[float, Field(ge=0, le=1_000_000)]] = {}
+
+
+class LearningSection(_Section):
+    """When challengers are trained inside the cluster, and on how much."""
+
+    retrain_every_s: Annotated[float, Field(ge=0, le=31_536_000)]
+    look_every_s: Annotated[float, Field(ge=1, le=86_400)]
+    window_days: Annotated[float, Field(gt=0, le=3650)]
 
 
 class BreakerSection(_Section):
@@ -157,6 +166,7 @@ class Policies(_Section):
 
     regions: dict[RegionCode, Annotated[tuple[ProviderName, ...], AfterValidator(_once_each)]]
     selection: SelectionSection
+    learning: LearningSection
     breaker: BreakerSection
     requests: RequestsSection
     ingress: IngressSection

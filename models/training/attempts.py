@@ -22,6 +22,9 @@ OPTIONAL: Final = (
     "candidates",
     "eligible",
     "propensity",
+    "space_hash",
+    "request_id",
+    "model_version",
 )
 """Columns that are used where they are there."""
 

@@ -24,7 +24,9 @@ _OLDEST_HALF_LIVES: Final = 10.0
 
 _DAY_S: Final = 86_400.0
 _YEAR_10000_S: Final = 253_402_300_800.0
-_TEXTS: Final = ("provider", "operation", "region", "institution", "outcome", "scope")
+_TEXTS: Final = (
+    "provider", "operation", "region", "institution", "outcome", "scope", "space",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +36,12 @@ class TrainingRows:
     `frame` has `provider, operation, region, institution` (text; `institution` is None where it is
     unknown), `worked` (0.0 or 1.0), `attempt_number`, `started_s`, `ended_s` (unix seconds),
     `choices` (tuple of provider names in priority order, empty where unknown), `propensity` (NaN
-    where unknown).
+    where unknown). `outcomes` are these and the users' own errors, with `outcome`, `scope` and
+    `space` (text or None) instead of what was learned from them.
     """
 
     frame: pd.DataFrame
+    outcomes: pd.DataFrame
     read: int
     user_errors: int
 
@@ -60,6 +64,7 @@ def training_rows(attempts: pd.DataFrame, *, now: float | None = None) -> Traini
             "institution": _text(attempts, "institution_id"),
             "outcome": _text(attempts, "outcome"),
             "scope": _text(attempts, "error_scope"),
+            "space": _text(attempts, "space_hash"),
             "attempt_number": np.nan_to_num(_numbers(attempts, "attempt_number"), nan=1.0),
             "started_s": started_s,
             "ended_s": started_s + latency_s,
@@ -76,17 +81,21 @@ def training_rows(attempts: pd.DataFrame, *, now: float | None = None) -> Traini
     )
     if now is not None:
         usable &= frame["ended_s"] <= now
-    frame = frame[usable]
+    frame = frame[usable].sort_values("started_s", kind="stable").reset_index(drop=True)
+    frame["scope"] = frame["scope"].where(frame["scope"].isin(SCOPES), None)
     told = [
-        verdict(outcome, scope if scope in SCOPES else None)
+        verdict(outcome, scope)
         for outcome, scope in zip(frame["outcome"], frame["scope"], strict=True)
     ]
     teaches = np.array([each is not Verdict.SAYS_NOTHING for each in told], dtype=bool)
-    frame = frame.assign(worked=[1.0 if each is Verdict.WORKED else 0.0 for each in told])
-    frame = frame[teaches]
-    frame = frame.drop(columns=["outcome", "scope"])
-    frame = frame.sort_values("started_s", kind="stable").reset_index(drop=True)
-    return TrainingRows(frame=frame, read=read, user_errors=int((~teaches).sum()))
+    taught = frame.assign(worked=[1.0 if each is Verdict.WORKED else 0.0 for each in told])
+    taught = taught[teaches].drop(columns=["outcome", "scope", "space"]).reset_index(drop=True)
+    return TrainingRows(
+        frame=taught,
+        outcomes=frame.drop(columns=["choices", "propensity"]),
+        read=read,
+        user_errors=int((~teaches).sum()),
+    )
 
 
 def recency_weights(frame: pd.DataFrame) -> npt.NDArray[np.float64]:

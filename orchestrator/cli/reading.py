@@ -12,6 +12,8 @@ from orchestrator.runtime import RunningSystem
 from orchestrator.settings import Settings, load_settings
 
 from .console import output
+from .explaining import Prior, choice_in_words
+from .log_frame import collect_spools
 from .server_access import ServerAccess
 
 __all__ = ["register"]
@@ -40,29 +42,12 @@ def _file_rows(settings: Settings, sql: str) -> Any:
     from actors.installation import ATTEMPTS_FILE, archive_folder  # noqa: PLC0415  heavy
     from orchestrator.attempt_log import read_only  # noqa: PLC0415  as above
 
-    _collect_spools(settings)
+    collect_spools(settings)
     bounds = settings.policies.attempt_log
     with read_only(settings.data_dir / ATTEMPTS_FILE, archive=archive_folder(settings)) as log:
         return log.attempts_frame(
             sql, timeout_s=bounds.query_timeout_s, max_rows=bounds.query_max_rows
         )
-
-
-def _collect_spools(settings: Settings) -> None:
-    """Take in what a system that was killed had written down and not committed any more."""
-    from actors.installation import ATTEMPTS_FILE, spool_folder  # noqa: PLC0415  heavy
-    from actors.log_collector import LogCollector  # noqa: PLC0415  as above
-    from orchestrator.attempt_log import AttemptLogStore  # noqa: PLC0415  as above
-
-    path, folder = settings.data_dir / ATTEMPTS_FILE, spool_folder(settings)
-    if not path.exists() or not folder.is_dir() or not any(folder.iterdir()):
-        return
-    memory_limit_mb = settings.policies.attempt_log.memory_limit_mb
-    collector = LogCollector(lambda: AttemptLogStore(path, memory_limit_mb=memory_limit_mb), folder)
-    try:
-        collector.collect()
-    finally:
-        collector.close()
 
 
 def _rows(settings: Settings, sql: str) -> list[dict[str, Any]]:
@@ -147,7 +132,7 @@ def explain(
     request_id: Annotated[str, typer.Argument(help="As in the answer's requestId.")],
     as_json: _JSON = False,
 ) -> None:
-    """The whole story of one request: candidates, why each was asked or not, every attempt."""
+    """The whole story of one request: why this provider, in words, and every attempt."""
     settings = load_settings()
     story = _story(settings, request_id)
     if as_json:
@@ -163,14 +148,8 @@ def explain(
     )
     decision = request.get("decision") or {"policy": "?", "candidates": []}
     output.print(f"policy {decision['policy']}, model {decision.get('modelVersion') or 'none'}")
-    for candidate in decision["candidates"]:
-        verdict = (
-            f"eligible, score {candidate['score']:.3f}, first with probability "
-            f"{candidate['propensity']:.3f}"
-            if candidate["eligible"] and candidate["score"] is not None
-            else f"not asked: {candidate['reason']}"
-        )
-        output.print(f"  {candidate['provider']}: {verdict}", highlight=False)
+    for line in choice_in_words(story, _prior_of(settings, request, story["attempts"])):
+        output.print(line, highlight=False, markup=False)
     for attempt in story["attempts"]:
         failed = (
             f" {attempt['errorCode']} ({attempt['errorScope']})" if attempt["errorCode"] else ""
@@ -185,6 +164,23 @@ def explain(
         output.print(f"  told the caller: {request['error']['message']}", highlight=False)
 
 
+def _prior_of(settings: Settings, request: Any, attempts: Any) -> Prior:
+    """What the decision's model expects in calm; nothing where it is not stored on this machine."""
+    version = (request.get("decision") or {}).get("modelVersion")
+    from actors.installation import models_folder  # noqa: PLC0415  heavy, and only for this
+    from models import ModelRegistry, ModelUnusable  # noqa: PLC0415  as above
+
+    try:
+        model = None if version is None else ModelRegistry(models_folder(settings)).load(version)
+    except ModelUnusable:
+        model = None
+    if model is None:
+        return lambda _provider: None
+    institution = next((a["institutionId"] for a in attempts if a.get("institutionId")), None)
+    operation, region = str(request.get("operation")), str(request.get("region"))
+    return lambda provider: model.reward(provider, operation, region, institution)
+
+
 def _story(settings: Settings, request_id: str) -> Any:
     if _serves(settings):
         server = ServerAccess(settings)
@@ -196,7 +192,7 @@ def _story(settings: Settings, request_id: str) -> Any:
     from actors.installation import ATTEMPTS_FILE  # noqa: PLC0415  as above
     from orchestrator.attempt_log import read_only  # noqa: PLC0415  as above
 
-    _collect_spools(settings)
+    collect_spools(settings)
     with read_only(settings.data_dir / ATTEMPTS_FILE) as log:
         found = log.request_story(request_id)
     if found is None:

@@ -68,3 +68,23 @@ def test_the_backfill_notebook_does_each_account_once(
     done = int(first.split("done ")[1].split(",")[0])
     assert done >= 6
     assert f"done 0, skipped {done}, failed 0" in second
+
+
+@pytest.mark.ray
+# As above.
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_the_retraining_notebook_trains_judges_and_tries(
+    system: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first run's model becomes active; the second run's goes on trial, in shadow."""
+    environ = system.environ | {"NOTEBOOK_REQUESTS": "60"}
+
+    first = _executed(FOLDER / "03_retraining_and_policy_evaluation.ipynb", environ, monkeypatch)
+    second = _executed(FOLDER / "03_retraining_and_policy_evaluation.ipynb", environ, monkeypatch)
+
+    assert "60 of 60 requests answered" in first
+    assert "- active - the first model, through its gates" in first
+    assert "trial: none" in first
+    assert "- not active - on trial, in shadow" in second
+    assert "in shadow: passed its gates" in second

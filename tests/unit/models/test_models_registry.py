@@ -96,7 +96,7 @@ def test_artefact_holds_no_pickle(registry: ModelRegistry) -> None:
 
     with np.load(folder / "scores.npz", allow_pickle=False) as arrays:
         assert all(arrays[name].dtype != object for name in arrays.files)
-    assert json.loads((folder / "card.json").read_text())["schemaVersion"] == 1
+    assert json.loads((folder / "card.json").read_text())["schemaVersion"] == 2
 
 
 def _edit(folder: Path, **changes: object) -> None:

@@ -91,12 +91,16 @@ def test_card_tells_data_and_metrics() -> None:
     assert card["rows"] == {"read": 6000, "used": 6000, "userErrors": 0, "ignored": 0}
     assert card["span"] == {"from": "2026-09-21T14:13:20+00:00", "to": "2026-09-25T18:12:20+00:00"}
     assert card["providers"] == sorted(US)
-    assert found["brier"] < found["baseRateBrier"]
-    assert found["logLoss"] < found["baseRateLogLoss"]
-    assert (
-        found["firstChoice"]["successRatio"] > 0.03 + found["priorityFirstChoice"]["successRatio"]
-    )
+    metrics = found["metrics"]
+    for baseline in ("overallRate", "providerRate", "operationRate", "movingRate"):
+        assert metrics["model"]["brier"] < metrics[baseline]["brier"]
+        assert metrics["model"]["logLoss"] < metrics[baseline]["logLoss"]
+        assert metrics["model"]["auc"] > metrics[baseline]["auc"]
+    assert found["gain"]["snips"]["low"] > 0.03
     assert found["firstChoice"]["effectiveRows"] == pytest.approx(400, abs=60)
+    assert {gate["name"]: gate["verdict"] for gate in card["gates"]} == dict.fromkeys(
+        ("brier", "calibration", "first_choice", "table", "schema"), "passed"
+    )
 
 
 def test_training_is_reproducible() -> None:
@@ -198,7 +202,8 @@ def test_holes_in_the_log_are_tolerated() -> None:
 
     assert model.card["rows"]["ignored"] == 4
     assert all(0.0 < score < 1.0 for score in model.table.values())
-    assert model.card["evaluation"]["firstChoice"]["successRatio"] is None
+    assert model.card["evaluation"]["firstChoice"]["snips"]["value"] is None
+    assert model.card["evaluation"]["firstChoice"]["verdict"] is False
 
 
 @pytest.mark.parametrize("outcome", ["success", "network"])
