@@ -117,9 +117,9 @@ class BackfillRun:
             with held(self._folder, RUNNING, wait=False) as mine:
                 if mine:
                     with (
-                        self._writer,
                         closing(Ledger(self._folder)) as ledger,
                         closing(Ledger(self._folder)) as reader,
+                        self._writer,  # ends before the ledgers that it writes are closed
                     ):
                         return await self._run(ledger, reader)
             # Whoever asks whether the job runs holds the lock for a moment, too.

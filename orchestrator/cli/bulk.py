@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
     app.command()(backfills)
 
 
-def backfill(
+def backfill(  # noqa: PLR0917  typer makes options of keyword and positional ones alike
     file: Annotated[
         Path,
         typer.Argument(
@@ -123,11 +123,11 @@ def _tell(report: "BackfillReport") -> None:
             f"{report.stale} are still being gathered by their provider: run it again for the rest",
             highlight=False,
         )
-    for failure in report.failures.head(_SHOWN_FAILURES).itertuples(index=False):
-        where = failure.accountId or failure.connectionId or failure.institutionId or ""
+    for failure in report.failures.head(_SHOWN_FAILURES).to_dict(orient="records"):
+        where = failure["accountId"] or failure["connectionId"] or failure["institutionId"] or ""
         errors.print(
-            f"  row {failure.row}: {failure.spaceId} {where}: {failure.type} {failure.code}: "
-            f"{failure.message}",
+            f"  row {failure['row']}: {failure['spaceId']} {where}: {failure['type']} "
+            f"{failure['code']}: {failure['message']}",
             highlight=False,
             markup=False,
         )
