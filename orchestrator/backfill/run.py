@@ -76,6 +76,8 @@ class BackfillRun:
         clock: monotonic and wall time.
         rng: jitter of pauses.
         pause: waits for so many seconds.
+        publish_every_s: how long rows may be committed before they can be read, at least; in a run
+            of hours, a twentieth of its time.
 
     """
 
@@ -88,6 +90,7 @@ class BackfillRun:
         *,
         rng: Random,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        publish_every_s: float = _PUBLISH_EVERY_S,
     ) -> None:
         self._folder = folder
         self._data_dir = folder.parent.parent
@@ -96,6 +99,7 @@ class BackfillRun:
         self._clock = clock
         self._rng = rng
         self._pause = pause
+        self._publish_every_s = publish_every_s
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="backfill")
         self._buffer = Buffer()
         self._under_way: set[asyncio.Task[None]] = set()
@@ -290,7 +294,7 @@ class BackfillRun:
         )
         self._unpublished_rows += taken.rows
         now = self._clock.now_s()
-        every_s = max(_PUBLISH_EVERY_S, _PUBLISH_EVERY_RATIO * (now - self._began_at))
+        every_s = max(self._publish_every_s, _PUBLISH_EVERY_RATIO * (now - self._began_at))
         if self._unpublished_rows >= _PUBLISH_AT_ROWS or now - self._published_at >= every_s:
             self._publish_all()
         return tally, self._ledger.wanted()

@@ -127,7 +127,7 @@ class PagedRouter:
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         until_s = 0.0 if self._clock is None else self._clock.now_s() + self._takes_s
         await asyncio.sleep(0)
-        while self._clock is not None and self._clock.now_s() < until_s:
+        while self._clock is not None and self._clock.now_s() < until_s:  # noqa: ASYNC110  the clock is moved by others
             await asyncio.sleep(0)
         self.in_flight -= 1
         assert isinstance(request.params, SyncTransactionsParams)

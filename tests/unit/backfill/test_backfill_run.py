@@ -5,6 +5,7 @@ import datetime as dt
 from collections import Counter
 from dataclasses import replace
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -126,7 +127,7 @@ async def test_a_retryable_failure_is_tried_again_with_growing_pauses_and_then_s
 
     await run_job(folder, router, clock)
     told = report(folder)
-    pauses = [after - before for before, after in zip(at, at[1:], strict=False)]
+    pauses = [after - before for before, after in pairwise(at)]
 
     assert 4 == len(at)
     assert 1.0 <= pauses[0] <= 2.2
@@ -281,7 +282,7 @@ async def test_a_paused_job_stops_and_goes_on_where_it_was(tmp_path: Path) -> No
     router = PagedRouter(takes_s=1.0, clock=clock)
 
     def trouble(_account: str, _time: int) -> None:
-        if len(router.asked) == 50:
+        if 50 <= len(router.asked) <= 54:
             want(tmp_path, "job", JobState.PAUSED)
 
     router.trouble = trouble
