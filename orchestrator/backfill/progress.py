@@ -6,6 +6,7 @@ from typing import Protocol, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Column
 
 from .standing import JobStanding
 
@@ -81,10 +82,11 @@ class _NoBar:
 class _TerminalBar:
     def __init__(self) -> None:
         self._bar = Progress(
-            TextColumn("{task.fields[job_id]}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.description}"),
+            # Where the terminal is narrow, what is behind the bar wraps, and nothing else.
+            TextColumn("{task.fields[job_id]}", table_column=Column(no_wrap=True)),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(table_column=Column(no_wrap=True)),
+            TextColumn("{task.description}", table_column=Column(overflow="fold")),
             # Results go to standard output.
             console=Console(stderr=True),
         )

@@ -4,7 +4,9 @@ A pandas frame, a CSV or Parquet file, a DuckDB relation or the text of a SELECT
 a cell that holds no text where text belongs is marked, and the checks that follow say so.
 """
 
+import csv
 import datetime as dt
+import gzip
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
@@ -31,6 +33,7 @@ MARK: Final = "\x01"
 _SLICE_ROWS: Final = 50_000
 _MEMORY_LIMIT_MB: Final = 256
 _TEXT_TYPES: Final = ("VARCHAR", "UUID")
+_SEPARATORS: Final = (",", ";", "\t", "|")
 _QUERY_WORDS: Final = ("select", "with", "from")
 _SCHEMA: Final = pa.schema([("row", pa.int64()), *((name, pa.string()) for name in COLUMNS)])
 
@@ -84,10 +87,29 @@ def _relation(database: duckdb.DuckDBPyConnection, source: Path | str) -> duckdb
     if kinds[-1:] == [".parquet"]:
         return database.read_parquet(str(path))
     if ".csv" in kinds or ".tsv" in kinds:
-        if path.stat().st_size == 0:
-            raise BackfillRefused(f"the input {path} is empty")
-        return database.read_csv(str(path), header=True, all_varchar=True)
+        return database.sql(_csv_query(path))
     raise BackfillRefused(f"the input {path} is neither .csv, .tsv nor .parquet")
+
+
+def _csv_query(path: Path) -> str:
+    """A SELECT of a CSV file as its header says, gzip or not: nothing is guessed of its rows."""
+    opened = gzip.open if path.suffix.lower() == ".gz" else open
+    try:
+        with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
+            header = file.readline()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BackfillRefused(f"the input {path} cannot be read: {error}") from None
+    if not header.strip():
+        raise BackfillRefused(f"the input {path} is empty")
+    between = max(_SEPARATORS, key=header.count)
+    names = next(csv.reader([header], delimiter=between))
+    if len(set(names)) != len(names):
+        raise BackfillRefused(f"the input {path} names a column twice")
+    columns = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in names)
+    return (
+        f"select * from read_csv({quoted(path)}, auto_detect = false, header = true, "  # noqa: S608  quoted
+        f"delim = {quoted(between)}, quote = '\"', escape = '\"', columns = {{{columns}}})"
+    )
 
 
 def _is_query(text: str) -> bool:

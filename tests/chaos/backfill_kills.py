@@ -43,7 +43,9 @@ JOB = "chaos"
 SPACES = 5
 PARTS = ("notebook", "BackfillActor", "provider", "AttemptLogActor")
 """Of the system and around it; `provider` is the one that all items need."""
-LONGEST_PAUSE_S = 3.0
+STALLED_S = 20.0
+"""A kill may fall into a recovery, too: where nothing is done for so long, the next one comes."""
+LOOK_EVERY_S = 0.1
 _NOTEBOOK = """
 import sys
 from orchestrator import Orchestrator
@@ -182,9 +184,9 @@ def run(
     frame.to_parquet(path)
     began = time.monotonic()
     with _notebook(system, path) as notebook:
-        while sum(outcome.kills.values()) < kills and time.monotonic() - began < longest_s:
-            Event().wait(rng.uniform(0.0, LONGEST_PAUSE_S))
-            if _is_over(system):
+        while (number := sum(outcome.kills.values())) < kills:
+            over = _reached(system, (number + rng.random()) * items / kills, longest_s)
+            if over:
                 break
             part = rng.choice(PARTS)
             if part == "notebook":
@@ -209,11 +211,26 @@ def _tell(system: Serving, outcome: Outcome) -> None:
         sys.stderr.write(f"{dict(outcome.kills)}: {job.done} done, {job.failed} failed\n")
 
 
-def _is_over(system: Serving) -> bool:
-    try:
-        return standing(folder_of(system.data_dir, JOB)).state is not JobState.RUNNING
-    except BackfillRefused:
-        return False
+def _reached(system: Serving, done: float, longest_s: float) -> bool:
+    """Wait until so many items are done, or nothing happens for a while; whether all are."""
+    until, before = time.monotonic() + longest_s, -1
+    seen_at = time.monotonic()
+    while time.monotonic() < until:
+        try:
+            job = standing(folder_of(system.data_dir, JOB))
+        except BackfillRefused:
+            pass
+        else:
+            if job.state is not JobState.RUNNING:
+                return True
+            if job.done + job.skipped >= done:
+                return False
+            if job.done + job.skipped > before:
+                before, seen_at = job.done + job.skipped, time.monotonic()
+            if time.monotonic() - seen_at > STALLED_S:
+                return False
+        Event().wait(LOOK_EVERY_S)
+    return True
 
 
 def _counted(system: Serving, outcome: Outcome, expected: set[str]) -> Outcome:
