@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.made-from-lock
 
 .DEFAULT_GOAL := help
-.PHONY: help env serve demo test vendor-clients check coverage format lock clean mutation
+.PHONY: help env serve demo test vendor-clients check coverage format lock clean mutation bench bench-short
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -36,7 +36,7 @@ check: $(STAMP) ## lint, format, strict types, import rules, docstrings, spellin
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/interrogate --quiet --fail-under 100 tests --ignore-nested-functions --ignore-module --ignore-init-module --ignore-private --ignore-magic --ignore-regex "^(?!test_)"
-	@$(BIN)/codespell README.md CHANGELOG.md CONTRIBUTING.md docs orchestrator actors models sandbox tests
+	@$(BIN)/codespell README.md CHANGELOG.md CONTRIBUTING.md docs orchestrator actors models sandbox benchmarks tests
 
 coverage: $(STAMP) ## tests without Ray, with a floor of 90 % over the pure core
 	@$(BIN)/python -m pytest -q -m "not ray" -n 2 --cov --cov-report=term
@@ -46,8 +46,14 @@ format: $(STAMP) ## format and mend what can be mended
 	@$(BIN)/ruff format .
 
 lock: ## renew requirements.lock from pyproject.toml (needs uv)
-	@uv pip compile pyproject.toml --extra notebooks --group dev --universal --python-version 3.11 \
+	@uv pip compile pyproject.toml --extra notebooks --group dev --group bench --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.lock
+
+bench: $(STAMP) ## measure what it costs, against floors of the same run (ONLY=http_ops for one)
+	@$(BIN)/python -m benchmarks $(ONLY)
+
+bench-short: $(STAMP) ## show that the benchmarks run; judges nothing
+	@$(BIN)/python -m benchmarks --short $(ONLY)
 
 mutation: $(STAMP) ## ask of the tests of the pure core whether they would notice (takes an hour or two)
 	@$(BIN)/python scripts/mutation

@@ -20,6 +20,7 @@ __all__ = [
     "Handle",
     "attempt_log_actor",
     "backfill_actor",
+    "named_actor",
     "provider_actor",
     "provider_actor_name",
     "router_actor",
@@ -40,8 +41,8 @@ def provider_actor_name(provider: str) -> str:
     return f"provider:{provider}"
 
 
-def _named(name: str, module: str, kind: str, *args: object) -> Handle:
-    """The actor of this name, made where it is not there yet."""
+def named_actor(name: str, module: str, kind: str, *args: object) -> Handle:
+    """The actor of this name, made where it is not there yet: of a class by its module and name."""
     try:
         return ray.get_actor(name, namespace=NAMESPACE)
     except ValueError:
@@ -63,18 +64,18 @@ def _named(name: str, module: str, kind: str, *args: object) -> Handle:
 
 def vault_actor() -> Handle:
     """The vault's actor."""
-    return _named(VAULT, "actors.vault", "VaultActor")
+    return named_actor(VAULT, "actors.vault", "VaultActor")
 
 
 def attempt_log_actor() -> Handle:
     """The attempt log's actor."""
-    return _named(ATTEMPT_LOG, "actors.attempt_log_actor", "AttemptLogActor")
+    return named_actor(ATTEMPT_LOG, "actors.attempt_log_actor", "AttemptLogActor")
 
 
 def provider_actor(provider: str) -> Handle:
     """A provider's actor."""
     name = provider_actor_name(provider)
-    return _named(name, "actors.provider_actor", "ProviderActor", provider)
+    return named_actor(name, "actors.provider_actor", "ProviderActor", provider)
 
 
 def router_actor() -> Handle:
@@ -84,4 +85,5 @@ def router_actor() -> Handle:
 
 def backfill_actor(job_id: str) -> Handle:
     """A backfill job's actor, which begins its work when it is made."""
-    return _named(f"backfill:{job_id}", "actors.backfill_actor", "BackfillActor", job_id)
+    return named_actor(f"backfill:{job_id}", "actors.backfill_actor", "BackfillActor", job_id)
+    return named_actor(ROUTER, "actors.router_actor", "RouterActor")

@@ -44,17 +44,34 @@ from orchestrator.telemetry import configure_logging
 __all__ = ["ProviderActor", "Vendor", "assemble_provider", "reach_vendor"]
 
 
+@dataclass(frozen=True, slots=True)
+class Vendor:
+    """One vendor as these settings reach it. Nothing is connected before the first call."""
+
+    provider: FinancialProvider
+    client: httpx.AsyncClient
+    quotas: tuple[Quota, ...]
+    exchange_consumes: bool
+    webhooks: WebhookReader | None
+
+
 class ProviderActor:
     """One provider's desk, by name.
+
+    Args:
+        name: the provider's.
+        vendor: made in this process; as these settings reach it when left out.
 
     Raises:
         ConfigurationError: its settings are not usable.
 
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, vendor: Vendor | None = None) -> None:
         configure_logging()
-        self._desk = assemble_provider(load_settings(), name, RemoteVault(vault_actor()))
+        self._desk = assemble_provider(
+            load_settings(), name, RemoteVault(vault_actor()), vendor=vendor
+        )
 
     async def execute(self, order: AttemptOrder) -> AttemptReply:
         """See `ProviderPort`."""
@@ -87,17 +104,6 @@ class ProviderActor:
     async def drain(self) -> bool:
         """See `ProviderDesk.drain`."""
         return await self._desk.drain()
-
-
-@dataclass(frozen=True, slots=True)
-class Vendor:
-    """One vendor as these settings reach it. Nothing is connected before the first call."""
-
-    provider: FinancialProvider
-    client: httpx.AsyncClient
-    quotas: tuple[Quota, ...]
-    exchange_consumes: bool
-    webhooks: WebhookReader | None
 
 
 def reach_vendor(settings: Settings, name: str, clock: Clock) -> Vendor:
@@ -137,6 +143,7 @@ def assemble_provider(
     vault: VaultPort,
     *,
     clock: Clock | None = None,
+    vendor: Vendor | None = None,
 ) -> ProviderDesk:
     """One provider's desk: adapter, HTTP client, and a guard that knows what the last one knew.
 
@@ -145,13 +152,14 @@ def assemble_provider(
         name: the provider's.
         vault: connections and link sessions.
         clock: the machine's when left out.
+        vendor: as these settings reach it when left out.
 
     Raises:
         ConfigurationError: it is unknown, has no adapter, or its address is not usable.
 
     """
     clock = clock or SystemClock()
-    vendor = reach_vendor(settings, name, clock)
+    vendor = vendor or reach_vendor(settings, name, clock)
     section = settings.policies.providers[name]
     requests = settings.policies.requests
     breaker = settings.policies.breaker
