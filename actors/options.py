@@ -80,10 +80,9 @@ def provider_actor(provider: str) -> Handle:
 
 def router_actor() -> Handle:
     """The named router, for callers without HTTP."""
-    return _named(ROUTER, "actors.router_actor", "RouterActor")
+    return named_actor(ROUTER, "actors.router_actor", "RouterActor")
 
 
 def backfill_actor(job_id: str) -> Handle:
     """A backfill job's actor, which begins its work when it is made."""
     return named_actor(f"backfill:{job_id}", "actors.backfill_actor", "BackfillActor", job_id)
-    return named_actor(ROUTER, "actors.router_actor", "RouterActor")

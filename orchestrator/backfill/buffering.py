@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from .ledger import Chunk, Ending
+from .chunk import Chunk, Ending
 from .rows import Dataset, Page, rows_bytes, table_of
 from .verdicts import OpenItem
 

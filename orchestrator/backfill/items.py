@@ -1,33 +1,17 @@
 """A job's items, read from its folder in the order of the input and in bounded memory."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import pyarrow.parquet as pq
 
+from .item import Item
 from .plan import INPUT_FILE
 
-__all__ = ["Item", "read_items"]
+__all__ = ["read_items"]
 
 _BATCH_ROWS: Final = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One thing to ask for. `position` counts items from 0, `row` is the input's, from 1."""
-
-    position: int
-    row: int
-    space_id: str
-    account_id: str | None
-    institution_id: str | None
-    connection_id: str | None
-    start_date: str | None
-    end_date: str | None
-    deadline_ms: int | None
-    preferred_provider: str | None
 
 
 def read_items(

@@ -5,101 +5,19 @@ that no kill can come between them; `publishing` then moves the rows to where th
 """
 
 import json
-import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict
 from pathlib import Path
-from typing import Final
 
 from orchestrator.domain import OperationError, StoreError
 
-from .items import Item
+from .chunk import Chunk, NewJob, Tally, counted
+from .item import Item
+from .ledger_file import SCHEMA, Transaction, open_file
 from .plan import LEDGER_FILE, BackfillPlan, JobState
 from .verdicts import OpenItem
 
-__all__ = ["Chunk", "Ending", "Ledger", "NewJob", "Tally"]
-
-_BUSY_TIMEOUT_S: Final = 30.0
-_SCHEMA: Final = """
-create table facts (name text primary key, value text not null) without rowid;
-create table settled (
-    position integer primary key,
-    run integer not null,
-    done integer not null,
-    stale integer not null,
-    provider text,
-    attempts integer not null,
-    rows integer not null
-);
-create index unfinished on settled (position) where not done or stale;
-create table failures (
-    position integer primary key,
-    row integer not null,
-    space_id text, account_id text, institution_id text, connection_id text,
-    type text not null, code text not null, message text not null,
-    retryable integer not null, user_action text, attempts integer not null
-);
-create table open_items (
-    position integer primary key,
-    cursor text, pages integer not null, rows integer not null, tries integer not null,
-    attempts integer not null, stale integer not null
-);
-create table unpublished (
-    number integer primary key autoincrement,
-    rows integer not null, records blob not null, removed blob not null
-);
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class NewJob:
-    """A job as it is first written down."""
-
-    plan: BackfillPlan
-    digest: str
-    items: int
-    duplicates: int
-    rejected: int
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """Counts of one run. `skipped` were done before it; `providers` counts items by who answered.
-
-    `attempts` and `transactions` (rows read, whatever the dataset) count what this run committed.
-    """
-
-    done: int = 0
-    failed: int = 0
-    stale: int = 0
-    skipped: int = 0
-    attempts: int = 0
-    rows: int = 0
-    providers: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How an item ended: read by `provider`, or failed with `error`."""
-
-    open: OpenItem
-    provider: str | None
-    error: OperationError | None
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """What becomes durable together.
-
-    `records` and `removed` are Arrow streams of the rows (`rows` many) of all pages in it.
-    """
-
-    endings: Sequence[Ending] = ()
-    going_on: Sequence[OpenItem] = ()
-    attempts: int = 0
-    rows: int = 0
-    records: bytes = b""
-    removed: bytes = b""
+__all__ = ["Ledger"]
 
 
 class Ledger:
@@ -114,14 +32,14 @@ class Ledger:
         path = folder / LEDGER_FILE
         if not path.exists():
             raise StoreError(f"there is no job in {folder}")
-        self._database = _open(path)
+        self._database = open_file(path)
 
     @staticmethod
     def create(folder: Path, new: NewJob) -> None:
         """Write a new job's ledger into its draft folder."""
-        database = _open(folder / LEDGER_FILE)
+        database = open_file(folder / LEDGER_FILE)
         try:
-            database.executescript(_SCHEMA)
+            database.executescript(SCHEMA)
             facts = {
                 "plan": new.plan.to_json(),
                 "digest": new.digest,
@@ -258,7 +176,7 @@ class Ledger:
 
         """
         run = int(self._known("run"))
-        after = _counted(tally, chunk)
+        after = counted(tally, chunk)
         with self._transaction():
             self._database.executemany(
                 "insert into settled values (?, ?, ?, ?, ?, ?, ?)",
@@ -304,11 +222,11 @@ class Ledger:
     def unpublished(self, most_rows: int) -> list[tuple[int, bytes, bytes]]:
         """The oldest chunks whose rows are not published, up to about so many rows."""
         found, rows = [], 0
-        for number, counted, records, removed in self._database.execute(
+        for number, count, records, removed in self._database.execute(
             "select number, rows, records, removed from unpublished order by number"
         ):
             found.append((int(number), bytes(records), bytes(removed)))
-            rows += counted
+            rows += count
             if rows >= most_rows:
                 break
         return found
@@ -359,65 +277,8 @@ class Ledger:
                     "insert or replace into facts values (?, ?)", [name, str(value)]
                 )
 
-    def _transaction(self) -> "_Transaction":
-        return _Transaction(self._database)
-
-
-class _Transaction:
-    """A write transaction from its first statement on, so that it never has to begin anew."""
-
-    def __init__(self, database: sqlite3.Connection) -> None:
-        self._database = database
-
-    def __enter__(self) -> None:
-        try:
-            self._database.execute("begin immediate")
-        except sqlite3.Error as error:
-            raise StoreError(f"the job's ledger cannot be written: {error}") from None
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
-    ) -> None:
-        if kind is None:
-            try:
-                self._database.execute("commit")
-            except sqlite3.Error as failed:
-                self._database.execute("rollback")
-                raise StoreError(f"the job's ledger cannot be written: {failed}") from None
-            return
-        self._database.execute("rollback")
-        if isinstance(error, sqlite3.Error):
-            raise StoreError(f"the job's ledger cannot be written: {error}") from None
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    try:
-        # Used by one thread at a time, not always the same.
-        database = sqlite3.connect(
-            path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
-        )
-        database.execute("pragma journal_mode = wal")
-        database.execute("pragma synchronous = full")
-    except sqlite3.Error as error:
-        raise StoreError(f"the job's ledger cannot be opened: {error}") from None
-    return database
-
-
-def _counted(tally: Tally, chunk: Chunk) -> Tally:
-    done = [e for e in chunk.endings if e.error is None]
-    providers = dict(tally.providers)
-    for ending in done:
-        if ending.provider is not None:
-            providers[ending.provider] = providers.get(ending.provider, 0) + 1
-    return replace(
-        tally,
-        done=tally.done + len(done),
-        failed=tally.failed + len(chunk.endings) - len(done),
-        stale=tally.stale + sum(e.open.stale for e in done),
-        attempts=tally.attempts + chunk.attempts,
-        rows=tally.rows + chunk.rows,
-        providers=providers,
-    )
+    def _transaction(self) -> Transaction:
+        return Transaction(self._database)
 
 
 def _failure(failed: OpenItem, error: OperationError) -> tuple[object, ...]:

@@ -6,11 +6,12 @@ import re
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Final, Self
-
-import pandas as pd
+from typing import TYPE_CHECKING, Final, Self
 
 from orchestrator.domain import Operation, OrchestratorError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "INPUT_FILE",
@@ -42,7 +43,7 @@ class BackfillRefused(OrchestratorError):
     `problem`, the first thousand of them.
     """
 
-    def __init__(self, message: str, rows: pd.DataFrame | None = None) -> None:
+    def __init__(self, message: str, rows: "pd.DataFrame | None" = None) -> None:
         super().__init__(message, rows)
         self.rows = rows
 

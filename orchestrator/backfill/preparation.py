@@ -22,7 +22,8 @@ import pandas as pd
 from orchestrator.domain import Operation
 from orchestrator.domain.params import IDENTIFIER
 
-from .ledger import Ledger, NewJob
+from .chunk import NewJob
+from .ledger import Ledger
 from .places import is_running
 from .plan import (
     INPUT_FILE,

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Column
 
-from .standing import JobStanding
+from .job_standing import JobStanding
 
 __all__ = ["Bar", "described", "progress_bar"]
 

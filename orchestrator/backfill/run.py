@@ -17,22 +17,22 @@ import structlog
 
 from orchestrator.domain import (
     Clock,
-    DecisionSummary,
     ErrorType,
     OperationError,
-    OperationRequest,
     OperationResult,
     OrchestratorError,
-    RequestRefused,
 )
 
+from .asking import Asker, Execute, RequestOf
 from .buffering import Buffer
+from .chunk import Ending, Tally
 from .compaction import compact
-from .items import Item, read_items
-from .ledger import Ending, Ledger, Tally
+from .item import Item
+from .items import read_items
+from .ledger import Ledger
 from .pace import Pace
 from .places import RUNNING, held
-from .plan import BackfillPlan, JobState
+from .plan import JobState
 from .publishing import publish, withdraw_unfinished
 from .rows import DATASETS, Page
 from .schedule import Schedule
@@ -56,14 +56,6 @@ _NOT_STORABLE: Final = OperationError(
 _log = structlog.get_logger("backfill")
 
 T = TypeVar("T")
-Execute = Callable[[OperationRequest], Awaitable[OperationResult]]
-"""Serves one request; failures are results."""
-RequestOf = Callable[[BackfillPlan, OpenItem], OperationRequest]
-"""Makes the next request of an item.
-
-Raises:
-    RequestRefused: it cannot be asked for.
-"""
 
 
 class BackfillRun:
@@ -94,8 +86,7 @@ class BackfillRun:
     ) -> None:
         self._folder = folder
         self._data_dir = folder.parent.parent
-        self._execute = execute
-        self._request_of = request_of
+        self._execute, self._request_of = execute, request_of
         self._clock = clock
         self._rng = rng
         self._pause = pause
@@ -137,6 +128,7 @@ class BackfillRun:
         self._ledger = ledger
         self._plan = ledger.plan()
         self._total = ledger.total()
+        self._asker = Asker(self._plan, self._execute, self._request_of)
         self._dataset = DATASETS[self._plan.operation]
         self._place = self._data_dir / self._dataset.name
         try:
@@ -206,32 +198,10 @@ class BackfillRun:
 
     async def _ask(self, asked: OpenItem) -> None:
         try:
-            self._take(asked, await self._answer(asked))
+            self._take(asked, await self._asker.answer(asked))
             self._fill()
         except Exception as error:  # noqa: BLE001  the run is told, and ends by it
             self._broken = error
-
-    async def _answer(self, asked: OpenItem) -> OperationResult:
-        try:
-            return await self._execute(self._request_of(self._plan, asked))
-        except RequestRefused as refusal:
-            return self._unanswered(refusal.error)
-        except OrchestratorError as error:
-            lost = OperationError(ErrorType.NETWORK, "ROUTER_LOST", str(error))
-            return self._unanswered(lost)
-
-    def _unanswered(self, error: OperationError) -> OperationResult:
-        return OperationResult(
-            success=False,
-            request_id="",
-            operation=self._plan.operation,
-            provider=None,
-            failover_used=False,
-            data=None,
-            error=error,
-            attempts=(),
-            decision=DecisionSummary("none", None, ()),
-        )
 
     def _take(self, asked: OpenItem, result: OperationResult) -> None:
         now = self._clock.now_s()

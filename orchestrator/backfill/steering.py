@@ -4,10 +4,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
+from .job_standing import JobStanding, job_folder, standing
 from .ledger import Ledger
 from .places import is_running
 from .plan import BackfillRefused, JobState
-from .standing import JobStanding, job_folder, standing
 
 __all__ = ["want"]
 

@@ -11,7 +11,7 @@ from orchestrator.domain import (
     TransactionsData,
 )
 
-from .items import Item
+from .item import Item
 from .plan import BackfillPlan
 
 __all__ = ["GoOn", "OpenItem", "Park", "SetAside", "Settled", "Verdict", "judge"]

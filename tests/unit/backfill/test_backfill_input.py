@@ -21,7 +21,8 @@ from orchestrator.backfill import (
     report,
     standing,
 )
-from orchestrator.backfill.items import Item, read_items
+from orchestrator.backfill.item import Item
+from orchestrator.backfill.items import read_items
 from orchestrator.domain import Operation
 from tests.support.backfill_router import PROVIDERS, PagedRouter, accounts, run_job
 

@@ -1,6 +1,6 @@
 """How many operations a job keeps under way, and in which order items are asked for."""
 
-from orchestrator.backfill.items import Item
+from orchestrator.backfill.item import Item
 from orchestrator.backfill.schedule import Schedule
 from orchestrator.backfill.verdicts import OpenItem
 from orchestrator.backfill.window import InFlightWindow

@@ -5,10 +5,6 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
-
-import pandas as pd
-import pyarrow.parquet as pq
 
 from orchestrator.domain import Json, StoreError, from_unix, rfc3339
 
@@ -16,28 +12,13 @@ from .ledger import Ledger
 from .places import is_running
 from .plan import (
     LEDGER_FILE,
-    REJECTED_FILE,
     BackfillRefused,
     JobState,
     check_job_id,
     jobs_folder,
 )
 
-__all__ = ["BackfillReport", "JobStanding", "job_folder", "jobs", "report", "standing"]
-
-_FAILURE_COLUMNS: Final = (
-    "row",
-    "spaceId",
-    "accountId",
-    "institutionId",
-    "connectionId",
-    "type",
-    "code",
-    "message",
-    "retryable",
-    "userAction",
-    "attempts",
-)
+__all__ = ["JobStanding", "job_folder", "jobs", "standing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,31 +86,6 @@ class JobStanding:
             "endedAt": _time(self.ended_at),
             "problem": self.problem,
         }
-
-
-@dataclass(frozen=True, slots=True)
-class BackfillReport:
-    """How a run ended: every item is done, failed, or skipped as it was done before.
-
-    `failures` has a row for each item that is not done, with the reason; `row` is the input's, from
-    1. `stale` counts those among the done whose provider was still gathering data: the next run
-    asks for them again. `duplicates` counts rows of the input that repeat an item. `transactions`
-    counts the rows read (accounts, where those were asked for), `attempts` the attempts at
-    providers, `providers` the items that each one answered.
-    """
-
-    job_id: str
-    state: JobState
-    done: int
-    failed: int
-    skipped: int
-    stale: int
-    duplicates: int
-    attempts: int
-    transactions: int
-    providers: Mapping[str, int]
-    failures: pd.DataFrame
-    folder: Path
 
 
 def _time(unix_s: float | None) -> str | None:
@@ -204,42 +160,3 @@ def jobs(data_dir: Path) -> tuple[JobStanding, ...]:
             # A damaged job must not hide the others; its own status says what is wrong.
             continue
     return tuple(sorted(found, key=lambda job: job.started_at or 0.0, reverse=True))
-
-
-def report(folder: Path) -> BackfillReport:
-    """How the job's latest run ended, or stands.
-
-    Raises:
-        StoreError: its ledger cannot be read.
-
-    """
-    stands = standing(folder)
-    with closing(Ledger(folder)) as ledger:
-        rows = ledger.failures()
-    failures = pd.DataFrame(rows, columns=list(_FAILURE_COLUMNS))
-    failures["retryable"] = failures["retryable"].astype(bool)
-    rejected = folder / REJECTED_FILE
-    if rejected.exists():
-        failures = pd.concat([_rejected(rejected), failures], ignore_index=True)
-    return BackfillReport(
-        job_id=stands.job_id,
-        state=stands.state,
-        done=stands.done,
-        failed=stands.failed,
-        skipped=stands.skipped,
-        stale=stands.stale,
-        duplicates=stands.duplicates,
-        attempts=stands.attempts,
-        transactions=stands.rows,
-        providers=stands.providers,
-        failures=failures.sort_values("row", ignore_index=True),
-        folder=folder,
-    )
-
-
-def _rejected(path: Path) -> pd.DataFrame:
-    frame: pd.DataFrame = pq.read_table(path).to_pandas()
-    frame = frame.rename(columns={"problem": "message"})
-    return frame.assign(
-        type="validation", code="INVALID_ROW", retryable=False, userAction=None, attempts=0
-    )[list(_FAILURE_COLUMNS)]
