@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 from random import Random
@@ -15,7 +16,6 @@ import pyarrow.parquet as pq
 from orchestrator.backfill import (
     BackfillPlan,
     JobState,
-    is_running,
     read_transactions,
     report,
     standing,
@@ -26,7 +26,7 @@ from tests.support.backfill_router import accounts, prepared
 ITEMS = 1200
 PAGES = 3
 KILLS = 25
-LONGEST_LIFE_S = 0.5
+LONGEST_LIFE_S = 3.0
 SEED = 20_261_125
 _PROGRAM = """
 import os, sys
@@ -67,6 +67,15 @@ def _run(folder: Path) -> int:
     return 0 if asyncio.run(run.run()) is JobState.DONE else 1
 
 
+def _let_live(folder: Path, rng: Random) -> None:
+    """Wait until some more items are done, or for a while, and for a moment more."""
+    until = time.monotonic() + LONGEST_LIFE_S
+    wanted = standing(folder).done + rng.randint(0, 2 * ITEMS // KILLS)
+    while time.monotonic() < until and standing(folder).done < min(wanted, ITEMS - 1):
+        Event().wait(0.002)
+    Event().wait(rng.uniform(0.0, 0.1))
+
+
 def test_a_job_survives_kills_at_any_moment(tmp_path: Path) -> None:
     """Twenty-five kills at random moments: each account is done once, each row is there once."""
     rng = Random(SEED)
@@ -85,9 +94,7 @@ def test_a_job_survives_kills_at_any_moment(tmp_path: Path) -> None:
         nursery.stdin.flush()
         pid = int(nursery.stdout.readline())
         if kills < KILLS:
-            while not is_running(folder):
-                Event().wait(0.001)
-            Event().wait(rng.uniform(0.0, LONGEST_LIFE_S))
+            _let_live(folder, rng)
             os.kill(pid, signal.SIGKILL)
         exit_code = int(nursery.stdout.readline())
         if exit_code == -signal.SIGKILL:
