@@ -79,7 +79,7 @@ def _let_live(folder: Path, rng: Random) -> None:
 def test_a_job_survives_kills_at_any_moment(tmp_path: Path) -> None:
     """Twenty-five kills at random moments: each account is done once, each row is there once."""
     rng = Random(SEED)
-    folder = prepared(tmp_path, accounts(ITEMS), BackfillPlan("job", max_in_flight=64))
+    folder = prepared(tmp_path, accounts(ITEMS), BackfillPlan("job", max_in_flight=32))
     nursery = subprocess.Popen(
         [sys.executable, "-c", _PROGRAM, str(folder)],
         stdin=subprocess.PIPE,
