@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -175,7 +175,13 @@ def _notebook(system: Serving, path: Path) -> Iterator[_Notebook]:
 
 
 def run(
-    system: Serving, items: int, kills: int, seed: int = 7, longest_s: float = 3600.0
+    system: Serving,
+    items: int,
+    kills: int,
+    *,
+    seed: int = 7,
+    parts: Sequence[str] = PARTS,
+    longest_s: float = 3600.0,
 ) -> Outcome:
     """Run a job of so many items with so many kills spread over it."""
     rng, outcome = Random(seed), Outcome(items)
@@ -188,7 +194,7 @@ def run(
             over = _reached(system, (number + rng.random()) * items / kills, longest_s)
             if over:
                 break
-            part = rng.choice(PARTS)
+            part = rng.choice(parts)
             if part == "notebook":
                 notebook.kill()
             else:
@@ -253,6 +259,7 @@ def main() -> int:
     arguments.add_argument("--items", type=int, default=50_000)
     arguments.add_argument("--kills", type=int, default=200)
     arguments.add_argument("--seed", type=int, default=7)
+    arguments.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     asked = arguments.parse_args()
     with TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -260,7 +267,7 @@ def main() -> int:
         try:
             sandbox.wait_ready()
             with serving(folder, CONFIG, sandbox_url=sandbox.url) as system:
-                outcome = run(system, asked.items, asked.kills, asked.seed)
+                outcome = run(system, asked.items, asked.kills, seed=asked.seed, parts=asked.parts)
         finally:
             sandbox.stop()
     sys.stdout.write(f"{outcome}\n{'whole' if outcome.is_whole else 'NOT WHOLE'}\n")

@@ -23,12 +23,12 @@ from orchestrator.backfill.places import row_files
 from orchestrator.domain import OperationRequest, OperationResult, SystemClock
 from tests.support.backfill_router import PagedRouter, accounts, prepared, request_of
 
-ITEMS = 240
+ITEMS = 800
 PAGES = 2
 KILLS = 30
-LONGEST_LIFE = 150
+LONGEST_LIFE = 80
 """In moments: requests, and files of the job's that are opened, renamed or removed."""
-LONGEST_LIFE_OF_FILES = 40
+LONGEST_LIFE_OF_FILES = 8
 """In files that are renamed or removed, in every second life."""
 MOMENTS = ("open", "os.rename", "os.remove")
 OF_FILES = MOMENTS[1:]
@@ -62,7 +62,7 @@ class _Mortal(PagedRouter):
     """
 
     def __init__(self, data_dir: Path, moments: int) -> None:
-        super().__init__(pages=PAGES, takes_s=0.03, clock=SystemClock())
+        super().__init__(pages=PAGES, takes_s=0.06, clock=SystemClock())
         self._data_dir = str(data_dir)
         self._left = abs(moments)
         self._moments = MOMENTS if moments > 0 else OF_FILES
@@ -129,8 +129,8 @@ def test_a_job_survives_kills_at_any_moment(tmp_path: Path) -> None:
     files = [pq.read_table(path) for path in row_files(tmp_path / "transactions")]
     written = Counter(one for table in files for one in table["transactionId"].to_pylist())
 
-    assert len(done_at_kills) > KILLS / 2, done_at_kills
-    assert len(set(done_at_kills)) > 4, done_at_kills
+    assert len(done_at_kills) > KILLS / 3, done_at_kills
+    assert len(set(done_at_kills)) > 2, done_at_kills
     assert (JobState.DONE, ITEMS, 0) == (told.state, told.done + told.skipped, told.failed)
     assert 2 * PAGES * ITEMS == told.transactions == len(frame) == frame["transactionId"].nunique()
     assert 2 * PAGES * ITEMS == len(written)
