@@ -19,6 +19,7 @@ __all__ = [
     "VAULT",
     "Handle",
     "attempt_log_actor",
+    "backfill_actor",
     "named_actor",
     "provider_actor",
     "provider_actor_name",
@@ -80,3 +81,8 @@ def provider_actor(provider: str) -> Handle:
 def router_actor() -> Handle:
     """The named router, for callers without HTTP."""
     return named_actor(ROUTER, "actors.router_actor", "RouterActor")
+
+
+def backfill_actor(job_id: str) -> Handle:
+    """A backfill job's actor, which begins its work when it is made."""
+    return named_actor(f"backfill:{job_id}", "actors.backfill_actor", "BackfillActor", job_id)

@@ -1,17 +1,15 @@
 """Actors' handles behind the ports of providers, the attempt log and the router."""
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from actors.messages import AttemptOrder, AttemptReply
 from actors.ports import LogStanding
 from actors.remote import MailedRemote, Remote
 from orchestrator.domain import (
-    EncodedData,
     Json,
     OperationRequest,
     OperationResult,
-    decoded_data,
+    typed_result,
 )
 from orchestrator.resilience import HealthSnapshot
 
@@ -94,10 +92,7 @@ class RemoteRouter(MailedRemote):
 
     async def execute(self, request: OperationRequest) -> OperationResult:
         """Serve one request; the answer's data is typed."""
-        result = cast(OperationResult, await self._ask("execute", request))
-        if isinstance(result.data, EncodedData):
-            return replace(result, data=decoded_data(result.data))
-        return result
+        return typed_result(cast(OperationResult, await self._ask("execute", request)))
 
     async def stats(self) -> dict[str, Json]:
         """The document of `GET /admin/stats`."""

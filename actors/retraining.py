@@ -148,7 +148,7 @@ class RetrainingActor:
     def __init__(self) -> None:
         from actors.installation import models_folder  # noqa: PLC0415  only in this process
         from actors.options import attempt_log_actor  # noqa: PLC0415  as above
-        from actors.remote import RemoteLog  # noqa: PLC0415  as above
+        from actors.remote_ports import RemoteLog  # noqa: PLC0415  as above
         from orchestrator.domain import SystemClock  # noqa: PLC0415  as above
         from orchestrator.settings import load_settings  # noqa: PLC0415  as above
         from orchestrator.telemetry import configure_logging  # noqa: PLC0415  as above

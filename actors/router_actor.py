@@ -33,6 +33,7 @@ from actors.targets import Targets
 from actors.webhook_intake import WebhookIntake
 from models import ActiveModelWatch, ModelRegistry, Preference, SelectionPolicy
 from orchestrator.access import Access
+from orchestrator.backfill import jobs
 from orchestrator.domain import Clock, Json, OperationRequest, OperationResult, SystemClock
 from orchestrator.garbage import collect_seldom
 from orchestrator.provider_registry import REGISTRY
@@ -176,5 +177,6 @@ def assemble_service(
         recall=lambda: recall(policy, log, clock),
         webhooks=WebhookIntake(providers, tuple(REGISTRY), cipher, clock),
         catalogue=catalogue,
+        jobs=lambda: [job.to_wire() for job in jobs(settings.data_dir)],
         clock=clock,
     )

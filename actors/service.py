@@ -85,6 +85,7 @@ class RouterService:
         recall: shows the policy what was before this process.
         webhooks: takes in what providers report.
         catalogue: institutions.
+        jobs: tells how the backfill jobs stand.
         clock: wall time.
 
     """
@@ -106,6 +107,7 @@ class RouterService:
         recall: Callable[[], Awaitable[object]],
         webhooks: WebhookIntake,
         catalogue: Catalogue,
+        jobs: Callable[[], list[Json]],
         clock: Clock,
     ) -> None:
         self.intake = intake
@@ -122,6 +124,7 @@ class RouterService:
         self._recall = recall
         self._webhooks = webhooks
         self._catalogue = catalogue
+        self._jobs = jobs
         self._clock = clock
         self._retrying: asyncio.Task[None] | None = None
 
@@ -150,10 +153,11 @@ class RouterService:
 
     async def stats(self) -> dict[str, Json]:
         """The document of `GET /admin/stats`, asked afresh of everybody concerned."""
-        log, standing, backlogs, _ = await asyncio.gather(
+        log, standing, backlogs, jobs, _ = await asyncio.gather(
             self._log_stats(),
             self._log_standing(),
             asyncio.gather(*(self._backlog(port) for port in self._providers.values())),
+            asyncio.to_thread(self._jobs),
             self._board.refresh(),
         )
         return stats_document(
@@ -166,6 +170,7 @@ class RouterService:
             lost=standing.lost + self._spool.lost + sum(lost for _, lost in backlogs),
             problem=standing.problem,
             model=self._models.describe(),
+            jobs=jobs,
         )
 
     async def story(self, request_id: str) -> dict[str, Json] | None:

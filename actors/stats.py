@@ -88,6 +88,7 @@ def stats_document(
     lost: int,
     problem: str | None,
     model: dict[str, Json],
+    jobs: list[Json],
 ) -> dict[str, Json]:
     """The whole document.
 
@@ -101,6 +102,7 @@ def stats_document(
         lost: rows that were dropped or damaged.
         problem: why the log commits nothing, None where it does.
         model: the active model.
+        jobs: the backfill jobs, the latest started first.
 
     """
     providers: dict[str, Json] = {}
@@ -129,6 +131,7 @@ def stats_document(
             for change in (() if log is None else log.circuit_changes)
         ],
         "model": model,
+        "jobs": jobs,
         "attemptLog": {
             "rows": None if log is None else log.rows,
             "pending": pending,

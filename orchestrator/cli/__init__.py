@@ -6,7 +6,7 @@ import typer
 
 from orchestrator.domain import OrchestratorError
 
-from . import config, demo, doctor, learning, reading, serving, vault
+from . import bulk, config, demo, doctor, learning, reading, serving, vault
 from .console import errors
 
 __all__ = ["app", "main"]
@@ -22,6 +22,7 @@ serving.register(app)
 demo.register(app)
 doctor.register(app)
 reading.register(app)
+bulk.register(app)
 learning.register(app)
 app.add_typer(config.app, name="config")
 app.add_typer(vault.app, name="vault")

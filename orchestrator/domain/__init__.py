@@ -2,7 +2,7 @@
 
 from .attempts import SUCCESS, CircuitChange, ConnectionAttempt, RequestRecord
 from .clock import Clock, SystemClock, from_unix
-from .encoded import data_wire, decoded_data, encoded_data
+from .encoded import data_wire, decoded_data, encoded_data, typed_result
 from .errors import (
     ConfigurationError,
     ErrorType,
@@ -141,4 +141,5 @@ __all__ = [
     "loads_decimal",
     "rfc3339",
     "to_wire",
+    "typed_result",
 ]

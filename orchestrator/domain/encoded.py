@@ -20,12 +20,13 @@ from .results import (
     ExchangeData,
     LinkData,
     OperationData,
+    OperationResult,
     TransactionsData,
 )
 from .vocabulary import Operation
 from .wire import Json, camel, to_wire
 
-__all__ = ["data_wire", "decoded_data", "encoded_data"]
+__all__ = ["data_wire", "decoded_data", "encoded_data", "typed_result"]
 
 _KINDS: Final[Mapping[Operation, type[OperationData]]] = {
     Operation.CREATE_LINK: LinkData,
@@ -62,6 +63,18 @@ def decoded_data(data: EncodedData) -> OperationData:
         return cast("OperationData", _reader(kind)(orjson.loads(data.json)))
     except (TypeError, KeyError, ArithmeticError) as error:
         raise ValueError(f"not the data of {data.operation}: {type(error).__name__}") from None
+
+
+def typed_result(result: OperationResult) -> OperationResult:
+    """The result with its data decoded.
+
+    Raises:
+        ValueError: see `decoded_data`.
+
+    """
+    if isinstance(result.data, EncodedData):
+        return dataclasses.replace(result, data=decoded_data(result.data))
+    return result
 
 
 _READERS: dict[object, Reader] = {

@@ -8,6 +8,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from tests.e2e.journeys import Caller
 from tests.support.serving import Serving, serving
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
@@ -58,7 +59,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Any:
 def test_the_backfill_notebook_does_each_account_once(
     system: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first run re-syncs every account; the second skips them all."""
+    """The first run reads every account; the second skips them all."""
     environ = system.environ | {"NOTEBOOK_CUSTOMERS": "3", "NOTEBOOK_MAX_IN_FLIGHT": "4"}
 
     first = _executed(FOLDER / "01_bulk_backfill.ipynb", environ, monkeypatch)
@@ -88,3 +89,26 @@ def test_the_retraining_notebook_trains_judges_and_tries(
     assert "trial: none" in first
     assert "- not active - on trial, in shadow" in second
     assert "in shadow: passed its gates" in second
+
+
+@pytest.mark.ray
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_the_health_notebook_shows_attempts_and_circuits(
+    system: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After some requests, and a provider held open, both are told and drawn."""
+    caller = Caller(system)
+    caller.link("mx", "ins_chase")
+    caller.operate("getAccounts", {})
+    held = {"state": "FORCED_OPEN", "reason": "for the plot"}
+    assert caller.http.post("/admin/providers/finicity/circuit", json=held).is_success
+    assert caller.stats()["attemptLog"]["rows"] > 0
+    caller.close()
+
+    told = _executed(FOLDER / "02_provider_health.ipynb", system.environ, monkeypatch)
+
+    attempts = int(told.split(" attempts in the last")[0].split()[-1])
+    assert attempts >= 3
+    assert " circuits that were not always closed" in told
+    assert "0 circuits" not in told

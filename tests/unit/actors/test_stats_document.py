@@ -39,6 +39,7 @@ def _document(health: dict[str, HealthSnapshot | None], log: LogStats) -> dict[s
         lost=1,
         problem=None,
         model={"version": None, "policy": "priority", "trainedAt": None},
+        jobs=[{"jobId": "nightly"}],
     )
 
 
@@ -137,3 +138,8 @@ def test_the_rest_is_as_the_contract_writes_it() -> None:
         }
     ] == document["circuitChanges"]
     assert {"rows": 5321, "pending": 3, "lost": 1} == document["attemptLog"]
+
+
+def test_backfill_jobs_are_told_as_they_stand() -> None:
+    """The document hands them on."""
+    assert [{"jobId": "nightly"}] == _document({}, _log())["jobs"]
