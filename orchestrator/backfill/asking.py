@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
-from orchestrator.domain import (, typed_result
+from orchestrator.domain import (
     DecisionSummary,
     ErrorType,
     OperationError,
@@ -10,6 +10,7 @@ from orchestrator.domain import (, typed_result
     OperationResult,
     OrchestratorError,
     RequestRefused,
+    typed_result,
 )
 
 from .plan import BackfillPlan
