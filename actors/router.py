@@ -52,6 +52,9 @@ __all__ = ["RouterDesk"]
 _log = structlog.get_logger("router")
 _REQUEST_GRACE_S: Final = 0.25
 """Longer than an attempt's reply is awaited, so that one without a reply is told as one."""
+_CALLER_GONE: Final = OperationError(
+    ErrorType.DEADLINE, "CALLER_GONE", "the caller left before a provider had answered"
+)
 _DEADLINE: Final = OperationError(
     ErrorType.DEADLINE,
     "DEADLINE",
@@ -125,6 +128,10 @@ class RouterDesk:
             error = refusal.error
         except TimeoutError:
             error = _DEADLINE
+        except asyncio.CancelledError:
+            # Nobody waits for the answer; its story is told all the same.
+            self._spool.put(story.record(story.result(_CALLER_GONE), self._clock.now_s()))
+            raise
         except ActorLost:
             error = PART_LOST
         except MailboxFull:

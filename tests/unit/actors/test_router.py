@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import cast
 
+import orjson
 import pytest
 
 from actors.health_board import HealthBoard
@@ -206,6 +207,32 @@ async def test_lost_actor_fails_over_and_has_a_row(make: Make) -> None:
         row.provider,
         row.outcome,
         row.error_code,
+    )
+
+
+async def test_a_caller_that_leaves_ends_its_request_and_leaves_its_story(make: Make) -> None:
+    """The attempt is given up at its provider, and the request's record says why."""
+    given_up = asyncio.Event()
+
+    async def waiting(_order: AttemptOrder) -> AttemptReply:
+        try:
+            return await hang(_order)
+        finally:
+            given_up.set()
+
+    bench = make(plaid=waiting)
+    asking = asyncio.create_task(bench.router.execute(request_for()))
+    while not bench.providers["plaid"].orders:  # noqa: ASYNC110  the double has no event
+        await asyncio.sleep(0)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    (record,) = bench.requests
+
+    assert given_up.is_set()
+    assert ("deadline", "CALLER_GONE") == (
+        record.outcome,
+        orjson.loads(record.story)["error"]["code"],
     )
 
 
