@@ -11,7 +11,6 @@ from uuid import uuid4
 
 from actors.mailbox import Letter, Returned
 from actors.ports import ActorLost
-from actors.sending_window import SendingWindow
 
 __all__ = ["Letterbox"]
 
@@ -35,7 +34,6 @@ class Letterbox(Generic[Order, Reply]):
     Args:
         execute: makes one call.
         cancels: whether a call that nobody waits for any more is cancelled, or goes on to its end.
-        window: how long what has ended waits for company.
 
     """
 
@@ -44,11 +42,9 @@ class Letterbox(Generic[Order, Reply]):
         execute: Callable[[Order], Awaitable[Reply]],
         *,
         cancels: bool = True,
-        window: SendingWindow | None = None,
     ) -> None:
         self._execute = execute
         self._cancels = cancels
-        self._window = window or SendingWindow()
         self._sessions: OrderedDict[str, _Session[Reply]] = OrderedDict()
         self._instance = uuid4().hex
 
@@ -80,9 +76,6 @@ class Letterbox(Generic[Order, Reply]):
             with suppress(TimeoutError):
                 async with asyncio.timeout(_LONGEST_POLL_S):
                     await here.something.wait()
-        pause_s = self._window.wait_s(len(here.running) + len(here.ended))
-        if pause_s and here.running:
-            await asyncio.sleep(pause_s)
         ended, here.ended = here.ended, []
         here.something.clear()
         return ended

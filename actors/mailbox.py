@@ -3,6 +3,8 @@
 An actor call costs more than most of what it asks for, so calls that are under way together travel
 together: one sender at a time takes all that waits and sends it as one message, and one long poll
 brings back whatever has finished, in any order. A call that finds the mailbox idle goes directly.
+What waits for company waits for the message before it to arrive: that takes longer, and gathers
+more, the busier both sides are.
 
     ask ─► waiting ─► deliver ─► (the actor) ─► collect ─► answer
              │ withdrawn: the caller went       │ lost: the actor died
@@ -17,7 +19,6 @@ from itertools import count
 from typing import Final, Generic, Protocol, TypeVar
 
 from actors.ports import ActorLost
-from actors.sending_window import SendingWindow
 from orchestrator.domain import OrchestratorError
 
 __all__ = ["Letter", "Mailbox", "MailboxFull", "MailboxWire", "Returned"]
@@ -76,7 +77,6 @@ class Mailbox(Generic[Order, Reply]):
         wire: the actor.
         session: a name that no other mailbox of this actor has.
         most_waiting: calls under way and waiting at once; further ones are refused.
-        window: how long a message waits for company.
 
     """
 
@@ -86,12 +86,10 @@ class Mailbox(Generic[Order, Reply]):
         session: str,
         *,
         most_waiting: int,
-        window: SendingWindow | None = None,
     ) -> None:
         self._wire = wire
         self._base = session
         self._most_waiting = most_waiting
-        self._window = window or SendingWindow()
         self._numbers = count(1)
         self._generation = 0
         self._direct = 0
@@ -159,9 +157,6 @@ class Mailbox(Generic[Order, Reply]):
 
     async def _send_while_needed(self) -> None:
         while self._waiting or self._withdrawn:
-            pause_s = self._window.wait_s(self.under_way)
-            if pause_s:
-                await asyncio.sleep(pause_s)
             letters, self._waiting = list(self._waiting.values()), {}
             withdrawn, self._withdrawn = self._withdrawn, []
             sent = {letter.number: self._futures[letter.number] for letter in letters}

@@ -10,7 +10,6 @@ import pytest
 from actors.letterbox import Letterbox
 from actors.mailbox import Letter, Mailbox, MailboxFull, Returned
 from actors.ports import ActorLost
-from actors.sending_window import SendingWindow
 
 Box = Mailbox[int, int]
 T = TypeVar("T")
@@ -266,11 +265,3 @@ async def test_under_deaths_and_departures_every_call_ends(actor: Actor, seed: i
     assert 20 == await box.ask(10)
 
     await box.close()
-
-
-@pytest.mark.parametrize(
-    ("under_way", "low", "high"), [(1, 0.0, 0.0), (26, 0.001, 0.003), (500, 0.004, 0.004)]
-)
-def test_the_window_follows_the_load(under_way: int, low: float, high: float) -> None:
-    """Nothing is waited for at low load, and never more than the longest window."""
-    assert low <= SendingWindow().wait_s(under_way) <= high
