@@ -286,7 +286,7 @@ class AdaptivePolicy:
                 up.append(name)
             if not explores:
                 continue
-            hope = fine * (options.probing + (1.0 - options.probing) * fine)
+            hope = fine * options.probing
             best = min(_MOST, well + options.doubt * deviation)
             # Optimistic: never below what is expected (May et al. 2012), or each healthy provider
             # would lose traffic for nothing but the possibility that it is not.
