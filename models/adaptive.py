@@ -38,6 +38,8 @@ __all__ = ["AdaptivePolicy"]
 
 _NEVER_EXPLORED: Final = frozenset({"exchangeToken"})
 
+_LINKING: Final = "createLink"
+
 _ANSWERS: Final = frozenset({"auth", "validation"})
 """Classes of users' own errors that a provider has to work for, to tell them."""
 
@@ -267,6 +269,7 @@ class AdaptivePolicy:
         utilities: dict[str, float] = {}
         beliefs: dict[str, list[tuple[float, float]]] = {}
         up: list[str] = []
+        worth = self._worth(context)
         for name, (prior, trained) in zip(candidates, self._priors(context), strict=True):
             failing, deviation = self._traits.failing(
                 name, operation, institution_id, t_s, expected=1.0 - prior, trained=trained
@@ -281,7 +284,8 @@ class AdaptivePolicy:
             well = 1.0 - failing
             score = well * factor
             scores[name] = min(max(score, _LEAST), _MOST)
-            utilities[name] = score - price
+            share = worth.get(name, 1.0)
+            utilities[name] = share * score - price
             if factor >= _DOWN:
                 up.append(name)
             if not explores:
@@ -291,9 +295,9 @@ class AdaptivePolicy:
             # Optimistic: never below what is expected (May et al. 2012), or each healthy provider
             # would lose traffic for nothing but the possibility that it is not.
             beliefs[name] = [
-                (score - price, 1.0 - hope),
-                (well - price, hope * (1.0 - curiosity)),
-                (best - price, hope * curiosity),
+                (share * score - price, 1.0 - hope),
+                (share * well - price, hope * (1.0 - curiosity)),
+                (share * best - price, hope * curiosity),
             ]
         order = sorted(candidates, key=utilities.__getitem__, reverse=True)
         if not explores:
@@ -341,6 +345,26 @@ class AdaptivePolicy:
             (behind, False) if prior is None else (prior - worth * place, True)
             for place, prior in enumerate(known)
         ]
+
+    def _worth(self, context: SelectionContext) -> dict[str, float]:
+        """What a success of each candidate is worth, where that is not 1.
+
+        A link session is worth the share of such sessions that become a working connection, as the
+        model has it; who has no figure gets the others' mean.
+        """
+        model = self._model
+        if model is None or context.operation != _LINKING:
+            return {}
+        shares = {}
+        for name in context.candidates:
+            key = name, context.operation, context.region, context.institution_id
+            prior, reward = model.prior(*key), model.reward(*key)
+            if prior and reward is not None:
+                shares[name] = reward / prior
+        if not shares:
+            return {}
+        usual = sum(shares.values()) / len(shares)
+        return {name: shares.get(name, usual) for name in context.candidates}
 
     def _latency(self, provider: str, operation: str) -> Latency:
         latency = self._latencies.get((provider, operation))

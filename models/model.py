@@ -88,6 +88,12 @@ class SelectionModel:
             return self.table.get((provider, operation, region, None))
         return found
 
+    def reward(
+        self, provider: str, operation: str, region: str, institution_id: str | None
+    ) -> float | None:
+        """What to rank by; the prior, where nothing more is known than whether calls worked."""
+        return self.prior(provider, operation, region, institution_id)
+
 
 def content_digest(
     *, trained_at: float, table: Mapping[ScoreKey, float], card: Mapping[str, object]
