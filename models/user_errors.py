@@ -40,6 +40,4 @@ class UserErrors:
         the provider first.
         """
         shares = self._shares
-        return 1.0 - max(
-            shares.get(provider, 0.0), shares.get((provider, institution_id), 0.0)
-        )
+        return 1.0 - max(shares.get(provider, 0.0), shares.get((provider, institution_id), 0.0))

@@ -218,7 +218,11 @@ class PolicyContract:
 
         for provider in ("plaid", "mx"):
             for _ in range(50):
-                for kind, scope in (("auth", "connection"), ("validation", "request"), ("auth", None)):
+                for kind, scope in (
+                    ("auth", "connection"),
+                    ("validation", "request"),
+                    ("auth", None),
+                ):
                     policy.observe(outcome(provider=provider, outcome=kind, scope=scope))
 
         after = policy.decide(context())

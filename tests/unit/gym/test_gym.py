@@ -16,7 +16,9 @@ from orchestrator.gym.simulation import BEGAN_AT
 from orchestrator.gym.tally import Tally
 
 HALF_HOUR_S = 1800.0
-ENTRANTS_OF_A_TEST = {name: ENTRANTS[name] for name in (PLAIN, "priority", "adaptive, cold", REFERENCE)}
+ENTRANTS_OF_A_TEST = {
+    name: ENTRANTS[name] for name in (PLAIN, "priority", "adaptive, cold", REFERENCE)
+}
 
 
 def no_models(_seed: int, _newcomer: str | None) -> SelectionModel:
@@ -42,8 +44,12 @@ def test_requests_are_the_same_for_everybody() -> None:
     """A stream of requests depends on the seed and its name, not on what befalls the world."""
     calm, struck = World(1), World(1, [Incident(0.0, 100.0, "plaid", factor=0.0)])
 
-    assert list(calm.requests(300.0, 2.0, stream="a")) == list(struck.requests(300.0, 2.0, stream="a"))
-    assert list(calm.requests(300.0, 2.0, stream="a")) != list(calm.requests(300.0, 2.0, stream="b"))
+    assert list(calm.requests(300.0, 2.0, stream="a")) == list(
+        struck.requests(300.0, 2.0, stream="a")
+    )
+    assert list(calm.requests(300.0, 2.0, stream="a")) != list(
+        calm.requests(300.0, 2.0, stream="b")
+    )
 
 
 def test_an_incident_holds_where_and_while_it_says() -> None:
@@ -53,7 +59,10 @@ def test_an_incident_holds_where_and_while_it_says() -> None:
     ratios = [world.success_ratio("plaid", "getAccounts", "ins_us_0", t) for t in (5.0, 15.0, 25.0)]
 
     assert ratios == [calm, calm * 0.5, calm]
-    assert world.success_ratio("mx", "getAccounts", "ins_us_0", 26.0) == world.calm["mx", "getAccounts", "ins_us_0"]
+    assert (
+        world.success_ratio("mx", "getAccounts", "ins_us_0", 26.0)
+        == world.calm["mx", "getAccounts", "ins_us_0"]
+    )
 
 
 def test_gradual_incidents_come_or_go() -> None:
@@ -61,8 +70,12 @@ def test_gradual_incidents_come_or_go() -> None:
     ramp = Incident(0.0, 100.0, factor=0.2, ramp=True)
     mends = Incident(0.0, 100.0, factor=0.2, mends=True)
 
-    assert [1.0, pytest.approx(0.6), pytest.approx(0.2)] == [ramp.factor_at(t) for t in (0.0, 50.0, 100.0)]
-    assert [pytest.approx(0.2), pytest.approx(0.6), 1.0] == [mends.factor_at(t) for t in (0.0, 50.0, 100.0)]
+    assert [1.0, pytest.approx(0.6), pytest.approx(0.2)] == [
+        ramp.factor_at(t) for t in (0.0, 50.0, 100.0)
+    ]
+    assert [pytest.approx(0.2), pytest.approx(0.6), 1.0] == [
+        mends.factor_at(t) for t in (0.0, 50.0, 100.0)
+    ]
 
 
 def test_the_clairvoyant_takes_the_likeliest() -> None:
