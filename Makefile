@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.made-from-lock
 
 .DEFAULT_GOAL := help
-.PHONY: help env serve demo test vendor-clients check coverage format lock clean mutation bench bench-short
+.PHONY: help env serve demo test vendor-clients check coverage format lock clean mutation bench bench-short gym
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -57,6 +57,9 @@ bench-short: $(STAMP) ## show that the benchmarks run; judges nothing
 
 mutation: $(STAMP) ## ask of the tests of the pure core whether they would notice (takes an hour or two)
 	@$(BIN)/python scripts/mutation
+
+gym: $(STAMP) ## run the selection policies through the simulated days behind docs/selection.md (hours)
+	@$(BIN)/python -m orchestrator.gym contest --last-look --models data/gym --lines data/gym/lines.jsonl
 
 clean: ## remove what was made, but not the data folder
 	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

@@ -14,8 +14,8 @@ class AdaptiveOptions:
     Attributes:
         place_worth: success ratio that one place in the priority order is worth against a trained
             prior.
-        probing: share of the belief that a sick provider is well again which is drawn upon while
-            it is small, 0 to 1; the larger, the nearer to all of it.
+        probing: share of the belief that a doubted provider is well which is drawn upon, 0 to 1.
+            All of it would be Thompson sampling, and costs more first attempts than it finds.
         curiosity: probability that a provider is given the benefit of the doubt about its traits.
         doubt: how much that is, in standard deviations.
         blind_trust: weight that an outcome has for lasting traits in the midst of an incident.
@@ -24,7 +24,7 @@ class AdaptiveOptions:
     """
 
     place_worth: float = 0.002
-    probing: float = 0.15
+    probing: float = 0.1
     curiosity: float = 0.03
     doubt: float = 1.5
     blind_trust: float = 0.05

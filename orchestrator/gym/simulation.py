@@ -256,9 +256,10 @@ class Simulation:
         request, tally = attempt.run.request, self.tally
         users_own = failure is not None and failure.scope is ErrorScope.CONNECTION
         worked = None if users_own else failure is None
-        if request.at_s >= self._counted_from_s and worked is not None:
+        if request.at_s >= self._counted_from_s:
             tally.first_attempts += 1
-            tally.first_worked += worked
+            # Who tells of a user's error works. Left out, a storm would thin out successes alone.
+            tally.first_worked += worked is not False
         if self._keep_firsts:
             tally.firsts.append(
                 FirstAttempt(

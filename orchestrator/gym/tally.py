@@ -19,7 +19,11 @@ class FirstAttempt:
 
 @dataclass(slots=True)
 class Tally:
-    """Counts of a run; users' own errors are left out of successes and of what they are out of."""
+    """Counts of a run.
+
+    A first attempt that ended in its user's own error has worked, as far as the provider goes; from
+    requests that ended so, nothing is known of the end, and they are left out there.
+    """
 
     requests: int = 0
     first_attempts: int = 0

@@ -1,0 +1,248 @@
+"""What the adaptive policy believes, and the choice that follows from it.
+
+    utility = worth x (1 - failing) x health - price
+
+`failing` is the model's, corrected by lasting traits; `health` are the hidden states; `price` is of
+time, cost and quota. What is believed becomes a distribution over who is first.
+"""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from .adaptive_options import AdaptiveOptions
+from .blame import Verdict
+from .bounded import make_room
+from .context import SelectionContext
+from .first_choice import highest
+from .health import LiveHealth
+from .lasting import LastingTraits
+from .model import SelectionModel
+from .preference import Preference
+from .priority import falling_prior
+from .under_way import Call, Latency
+from .user_errors import UserErrors
+
+__all__ = ["Beliefs", "Distribution"]
+
+_NEVER_EXPLORED: Final = frozenset({"exchangeToken"})
+_LINKING: Final = "createLink"
+
+_UNKNOWN_BEHIND: Final = 0.01
+"""How far a provider that the model does not know stands behind those that it does."""
+
+_DOWN: Final = 0.8
+"""Health below which the even draw leaves a provider out."""
+
+_LEAST, _MOST = 0.001, 0.999
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """Who may be first for one kind of request.
+
+    `order` is by utility; with probability `ratio` the first is drawn evenly from `plausible`, else
+    by `chances`, which go with `order`. `propensities` are what comes of both.
+    """
+
+    order: tuple[str, ...]
+    scores: dict[str, float]
+    propensities: dict[str, float]
+    ratio: float
+    plausible: tuple[str, ...]
+    chances: tuple[float, ...]
+
+
+class Beliefs:
+    """All that is believed. Times are of a clock that never goes back (`ElapsedTime`).
+
+    Args:
+        model: the trained one, or none; may be set anew at any time.
+        preference: weights of time, cost and quota.
+        options: how eager to be.
+
+    """
+
+    def __init__(
+        self, model: SelectionModel | None, preference: Preference, options: AdaptiveOptions
+    ) -> None:
+        self.model = model
+        self._preference = preference
+        self._options = options
+        self._health = LiveHealth()
+        self._traits = LastingTraits(options.traits)
+        self._latencies: dict[Hashable, Latency] = {}
+        self._user_errors = UserErrors()
+
+    def answered(self, call: Call, t_s: float, weight: float) -> None:
+        """Take in a user's own error: who tells of it works. It may end a doubt and raise none."""
+        self._user_errors.note(call.provider, call.institution_id, users_own=True)
+        self._health.learn(
+            Verdict.WORKED,
+            provider=call.provider,
+            operation=call.operation,
+            institution_id=call.institution_id,
+            ratio=falling_prior(0),
+            weight=weight,
+            t_s=t_s,
+        )
+
+    def learn(self, what: Verdict, call: Call, t_s: float, weight: float) -> None:
+        """Take in an attempt that worked or failed; `weight`, 0 to 1, is its freshness."""
+        provider, operation, institution_id, region = call
+        prior = None
+        if self.model is not None:
+            prior = self.model.prior(provider, operation, region, institution_id)
+        trained = prior is not None
+        expected = 1.0 - (falling_prior(0) if prior is None else prior)
+        failing, _ = self._traits.failing(
+            provider, operation, institution_id, t_s, expected=expected, trained=trained
+        )
+        fine = self._health.learn(
+            what,
+            provider=provider,
+            operation=operation,
+            institution_id=institution_id,
+            ratio=1.0 - failing,
+            weight=weight,
+            t_s=t_s,
+        )
+        belief = self._options.blind_trust
+        belief += (1.0 - belief) * fine * fine
+        if what is not Verdict.WORKED:
+            belief *= self._user_errors.weight(provider, institution_id)
+        self._traits.learn(
+            provider,
+            operation,
+            institution_id,
+            t_s,
+            failed=what is not Verdict.WORKED,
+            expected=expected,
+            trained=trained,
+            weight=weight * belief,
+        )
+
+    def distribution(
+        self, context: SelectionContext, t_s: float, exploration_ratio: float
+    ) -> Distribution:
+        """Who may be first for such a request now, and with which probability."""
+        candidates, operation = context.candidates, context.operation
+        institution_id, options = context.institution_id, self._options
+        explores = len(candidates) > 1 and operation not in _NEVER_EXPLORED
+        times = options.backfill_times if context.lane == "backfill" else 1.0
+        curiosity = min(0.5, options.curiosity * times)
+        left = context.quota_left
+        scores: dict[str, float] = {}
+        utilities: dict[str, float] = {}
+        beliefs: dict[str, list[tuple[float, float]]] = {}
+        up: list[str] = []
+        worth = self._worth(context)
+        for name, (prior, trained) in zip(candidates, self._priors(context), strict=True):
+            failing, deviation = self._traits.failing(
+                name, operation, institution_id, t_s, expected=1.0 - prior, trained=trained
+            )
+            factor, fine = self._health.belief(name, operation, institution_id, t_s)
+            latency = self._latencies.get((name, operation))
+            price = self._preference.price(
+                name,
+                0.0 if latency is None else latency.usual_s,
+                1.0 if left is None else left.get(name, 1.0),
+            )
+            well = 1.0 - failing
+            score = well * factor
+            scores[name] = min(max(score, _LEAST), _MOST)
+            share = worth.get(name, 1.0)
+            utilities[name] = share * score - price
+            if factor >= _DOWN:
+                up.append(name)
+            if not explores:
+                continue
+            hope = fine * options.probing
+            best = min(_MOST, well + options.doubt * deviation)
+            # Optimistic: never below what is expected (May et al. 2012), or each healthy provider
+            # would lose traffic for nothing but the possibility that it is not.
+            beliefs[name] = [
+                (share * score - price, 1.0 - hope),
+                (share * well - price, hope * (1.0 - curiosity)),
+                (share * best - price, hope * curiosity),
+            ]
+        order = sorted(candidates, key=utilities.__getitem__, reverse=True)
+        if not explores:
+            chances: Sequence[float] = [1.0]
+            ratio = 0.0
+        else:
+            chances = highest([beliefs[name] for name in order])
+            ratio = min(1.0, exploration_ratio * times)
+        plausible = tuple(name for name in order if name in up) or tuple(order)
+        propensities = dict.fromkeys(candidates, 0.0)
+        for name, chance in zip(order, chances, strict=False):
+            propensities[name] += (1.0 - ratio) * chance
+        for name in plausible:
+            propensities[name] += ratio / len(plausible)
+        return Distribution(
+            order=tuple(order),
+            scores=scores,
+            propensities=propensities,
+            ratio=ratio,
+            plausible=plausible,
+            chances=tuple(chances),
+        )
+
+    def _priors(self, context: SelectionContext) -> list[tuple[float, bool]]:
+        """Each candidate's success ratio in calm, and whether a model knows it.
+
+        A provider that the model does not know goes behind those that it does: curiosity and
+        failover bring it the attempts by which it makes its way.
+        """
+        candidates, model = context.candidates, self.model
+        if model is None:
+            return [(falling_prior(place), False) for place in range(len(candidates))]
+        known = [
+            model.prior(name, context.operation, context.region, context.institution_id)
+            for name in candidates
+        ]
+        found = [prior for prior in known if prior is not None]
+        if not found:
+            return [(falling_prior(place), False) for place in range(len(candidates))]
+        behind = min(found) - _UNKNOWN_BEHIND
+        worth = self._options.place_worth
+        return [
+            (behind, False) if prior is None else (prior - worth * place, True)
+            for place, prior in enumerate(known)
+        ]
+
+    def _worth(self, context: SelectionContext) -> dict[str, float]:
+        """What a success of each candidate is worth, where that is not 1.
+
+        A link session is worth the share of such sessions that become a working connection, as the
+        model has it; who has no figure gets the others' mean.
+        """
+        model = self.model
+        if model is None or context.operation != _LINKING:
+            return {}
+        shares = {}
+        for name in context.candidates:
+            key = name, context.operation, context.region, context.institution_id
+            prior, reward = model.prior(*key), model.reward(*key)
+            if prior and reward is not None:
+                shares[name] = reward / prior
+        if not shares:
+            return {}
+        usual = sum(shares.values()) / len(shares)
+        return {name: shares.get(name, usual) for name in context.candidates}
+
+    def latency(self, provider: str, operation: str) -> Latency | None:
+        """What is known of its speed."""
+        return self._latencies.get((provider, operation))
+
+    def learn_latency(self, provider: str, operation: str, latency_s: float) -> None:
+        """Take in how long a success took."""
+        latency = self._latencies.get((provider, operation))
+        if latency is None:
+            make_room(self._latencies)
+            latency = self._latencies[provider, operation] = Latency()
+        latency.learn(latency_s)
+
+    def worked(self, call: Call) -> None:
+        """Note an answer that was no user's error."""
+        self._user_errors.note(call.provider, call.institution_id, users_own=False)
