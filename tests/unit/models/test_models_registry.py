@@ -294,5 +294,5 @@ def test_roll_back_from_the_first_model_leaves_none(registry: ModelRegistry) -> 
 )
 def test_tables_beside_the_scores_are_checked(tables: dict[str, object]) -> None:
     """A latency that is no number, one of a stranger and a ratio above one are refused."""
-    with pytest.raises(ValueError, match="latency|score"):
+    with pytest.raises(ValueError, match=r"latency|score"):
         SelectionModel.of(trained_at=1.0, table=TABLE, card={}, **tables)  # type: ignore[arg-type]
