@@ -8,6 +8,7 @@ routers look at anyway. Killed in between, it goes on from the log.
 import asyncio
 import datetime as dt
 import os
+import threading
 from typing import TYPE_CHECKING, Final, Protocol
 
 import structlog
@@ -143,7 +144,7 @@ class RetrainingJob:
 
 
 class RetrainingActor:
-    """The job by the settings of this process; `start` it once."""
+    """The job by the settings of this process; it looks from its making on, after a restart too."""
 
     def __init__(self) -> None:
         from actors.installation import models_folder  # noqa: PLC0415  only in this process
@@ -163,21 +164,23 @@ class RetrainingActor:
             SystemClock(),
             settings.policies.learning,
         )
-        self._task: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        """Begin to look, on the actor's loop; again, and nothing changes."""
-        if self._task is None or self._task.done():
-            self._task = asyncio.get_running_loop().create_task(self._look_forever())
+        # A loop of its own: the actor's has to answer `standing` while a training takes its time.
+        threading.Thread(target=self._run, name="retraining", daemon=True).start()
 
     async def standing(self) -> dict[str, Json]:
         """See `RetrainingJob`."""
         return self._job.standing()
 
+    def _run(self) -> None:
+        asyncio.run(self._look_forever())
+
     async def _look_forever(self) -> None:
         while True:
             await asyncio.sleep(self._every_s)
-            await self._job.step()
+            try:
+                await self._job.step()
+            except Exception:  # noqa: BLE001  told in full, and the next look comes all the same
+                _log.exception("retraining_failed")
 
 
 def _told(at: float | None) -> str | None:

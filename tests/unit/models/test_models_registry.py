@@ -260,3 +260,39 @@ def test_watch_survives_a_lost_pointer(registry: ModelRegistry) -> None:
     registry.pointer.unlink()
 
     assert watch.poll() is None
+
+
+def test_roll_back_passes_over_what_cannot_be_used(registry: ModelRegistry) -> None:
+    """The last model before the active one that is whole becomes active, and the history says why."""
+    versions = [registry.save(model(float(at))) for at in (1, 2, 3)]
+    for version in versions:
+        registry.activate(version, by="test")
+    (registry.folder / versions[1] / "scores.npz").write_bytes(b"damaged")
+
+    back = registry.roll_back(by="test")
+
+    assert (back, registry.active()) == (versions[0], versions[0])
+    assert registry.history()[-1]["why"] == f"rolled back from {versions[2]}"
+
+
+def test_roll_back_from_the_first_model_leaves_none(registry: ModelRegistry) -> None:
+    """Before the first model there was the cold start."""
+    registry.activate(registry.save(model()))
+
+    assert registry.roll_back() is None
+    assert registry.active() is None
+
+
+@pytest.mark.parametrize(
+    "tables",
+    [
+        {"latency_s": {("plaid", "getAccounts", "US", None): float("nan")}},
+        {"latency_s": {("mx", "getAccounts", "US", None): 0.1}},
+        {"completion": {("plaid", "getAccounts", "US", None): 1.5}},
+    ],
+    ids=["no number", "no score beside it", "no ratio"],
+)
+def test_tables_beside_the_scores_are_checked(tables: dict[str, object]) -> None:
+    """A latency that is no number, one of a stranger and a ratio above one are refused."""
+    with pytest.raises(ValueError, match=r"latency|score"):
+        SelectionModel.of(trained_at=1.0, table=TABLE, card={}, **tables)  # type: ignore[arg-type]
