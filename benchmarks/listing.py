@@ -39,6 +39,11 @@ BENCHMARKS: Final[Mapping[str, Listed]] = {
         "POST /v1/batch with items of 1,000, against a bare httpx loop as concurrent",
         600.0,
     ),
+    "backfill": Listed(
+        "a backfill job against a bare httpx loop, and its memory at 1,000 and 1,000,000 items",
+        3600.0,
+        in_short=False,
+    ),
     "memory": Listed(
         "PSS of every process after 100,000 operations, against itself after 10,000",
         600.0,
