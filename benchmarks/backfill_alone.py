@@ -1,7 +1,7 @@
-"""A backfill job over a router in its own process: `python -m benchmarks.backfill_alone N`.
+"""A backfill job over a router in its own process: `python -m benchmarks.backfill_alone STEP FOLDER N`.
 
-Prints, as JSON, its items a second and the peak memory of the process, once the job has begun and at
-its end, in MB.
+`prepare` makes the job, as a notebook does, and `run` runs it, as its actor does. Each prints, as
+JSON, what it took: items a second, and the peak memory of its process in MB.
 """
 
 import argparse
@@ -14,13 +14,12 @@ import time
 from decimal import Decimal
 from pathlib import Path
 from random import Random
-from tempfile import TemporaryDirectory
 from typing import Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from orchestrator.backfill import BackfillPlan, BackfillRun, OpenItem, prepare, standing
+from orchestrator.backfill import BackfillPlan, BackfillRun, OpenItem, job_folder, prepare, standing
 from orchestrator.domain import (
     AttemptSummary,
     DecisionSummary,
@@ -37,6 +36,7 @@ from orchestrator.domain.params import SyncTransactionsParams
 __all__ = ["main"]
 
 _SLICE: Final = 50_000
+_JOB: Final = "benchmark"
 
 
 def _write_input(path: Path, items: int) -> None:
@@ -100,28 +100,35 @@ def _peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
+def _prepare(data_dir: Path, items: int) -> None:
+    _write_input(data_dir / "input.parquet", items)
+    plan = BackfillPlan(_JOB)
+    prepare(data_dir, data_dir / "input.parquet", plan, providers=frozenset())
+
+
+def _run(data_dir: Path) -> None:
+    folder = job_folder(data_dir, _JOB)
+    asyncio.run(BackfillRun(folder, _execute, _request_of, SystemClock(), rng=Random(0)).run())
+
+
 def main() -> int:
     """Measure once."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("step", choices=("prepare", "run"))
+    parser.add_argument("folder", type=Path)
     parser.add_argument("items", type=int)
-    items = parser.parse_args().items
-    with TemporaryDirectory() as scratch:
-        data_dir = Path(scratch)
-        _write_input(data_dir / "input.parquet", items)
-        folder = prepare(
-            data_dir, data_dir / "input.parquet", BackfillPlan("benchmark"), providers=frozenset()
-        )
-        at_start_mb = _peak_mb()
-        began = time.perf_counter()
-        run = BackfillRun(folder, _execute, _request_of, SystemClock(), rng=Random(0))
-        asyncio.run(run.run())
-        took_s = time.perf_counter() - began
-        told = {
-            "done": standing(folder).done,
-            "perS": items / took_s,
-            "startMb": at_start_mb,
-            "peakMb": _peak_mb(),
-        }
+    given = parser.parse_args()
+    began = time.perf_counter()
+    if given.step == "prepare":
+        _prepare(given.folder, given.items)
+    else:
+        _run(given.folder)
+    took_s = time.perf_counter() - began
+    told = {
+        "done": standing(job_folder(given.folder, _JOB)).done,
+        "perS": given.items / took_s,
+        "peakMb": _peak_mb(),
+    }
     sys.stdout.write(json.dumps(told) + "\n")
     return 0
 
