@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.made-from-lock
 
 .DEFAULT_GOAL := help
-.PHONY: help env serve demo test vendor-clients check coverage format lock clean mutation bench bench-short gym
+.PHONY: help env serve demo chaos test vendor-clients check coverage format lock clean mutation bench bench-short gym
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -37,6 +37,9 @@ check: $(STAMP) ## lint, format, strict types, import rules, docstrings, spellin
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/interrogate --quiet --fail-under 100 tests --ignore-nested-functions --ignore-module --ignore-init-module --ignore-private --ignore-magic --ignore-regex "^(?!test_)"
 	@$(BIN)/codespell README.md CHANGELOG.md CONTRIBUTING.md docs orchestrator actors models sandbox benchmarks tests
+
+chaos: $(STAMP) ## kill parts of running systems at random, and all of one, and count what came of it
+	@$(BIN)/python -m pytest -q tests/chaos tests/properties/test_backfill_kills.py
 
 coverage: $(STAMP) ## tests without Ray, with a floor of 90 % over the pure core
 	@$(BIN)/python -m pytest -q -m "not ray" -n 2 --cov --cov-report=term

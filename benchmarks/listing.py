@@ -47,6 +47,11 @@ BENCHMARKS: Final[Mapping[str, Listed]] = {
         "a silent upstream under 10,000 operations, callers that leave, a batch that fails whole",
         400.0,
     ),
+    "backfill": Listed(
+        "a backfill job against a bare httpx loop, and its memory at 1,000 and 1,000,000 items",
+        3600.0,
+        in_short=False,
+    ),
     "memory": Listed(
         "PSS of every process after 100,000 operations, against itself after 10,000",
         600.0,

@@ -19,7 +19,7 @@ from .sources import connect, quoted
 
 __all__ = ["compact"]
 
-_MEMORY_LIMIT_MB: Final = 192
+_MEMORY_LIMIT_MB: Final = 64
 
 
 def compact(dataset: Dataset, dataset_folder: Path, job_folder: Path) -> None:

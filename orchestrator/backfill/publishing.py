@@ -23,7 +23,7 @@ COMPACTING: Final = "compacting"
 """Held by whoever merges files, and while files of a cut publication are taken away."""
 SWAPPING: Final = "swapping"
 """Held shared while files are read, and alone while one takes the place of others."""
-_MOST_ROWS: Final = 50_000
+_MOST_ROWS: Final = 20_000
 
 
 def withdraw_unfinished(ledger: Ledger, dataset_folder: Path, job_id: str) -> None:

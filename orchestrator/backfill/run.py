@@ -48,7 +48,7 @@ _COMMIT_AT_ENDINGS: Final = 500
 _PUBLISH_EVERY_S: Final = 5.0
 _PUBLISH_EVERY_RATIO: Final = 0.05
 """Of the time that the run has taken: a long run makes few files, and none is much behind."""
-_PUBLISH_AT_ROWS: Final = 50_000
+_PUBLISH_AT_ROWS: Final = 20_000
 _NOT_STORABLE: Final = OperationError(
     ErrorType.VALIDATION,
     "NOT_STORABLE",

@@ -30,8 +30,8 @@ COLUMNS: Final = (*ID_COLUMNS, *_DATE_COLUMNS, "deadlineMs", "preferredProvider"
 MARK: Final = "\x01"
 """Begins a cell that held something else than text; what follows is what it held."""
 
-_SLICE_ROWS: Final = 50_000
-_MEMORY_LIMIT_MB: Final = 256
+_SLICE_ROWS: Final = 20_000
+_MEMORY_LIMIT_MB: Final = 64
 _TEXT_TYPES: Final = ("VARCHAR", "UUID")
 _SEPARATORS: Final = (",", ";", "\t", "|")
 _QUERY_WORDS: Final = ("select", "with", "from")
