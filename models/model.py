@@ -149,12 +149,6 @@ def _looked_up(
         return table.get((provider, operation, region, None))
     return found
 
-    def reward(
-        self, provider: str, operation: str, region: str, institution_id: str | None
-    ) -> float | None:
-        """What to rank by; the prior, where nothing more is known than whether calls worked."""
-        return self.prior(provider, operation, region, institution_id)
-
 
 def content_digest(
     *,

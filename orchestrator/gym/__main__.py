@@ -93,7 +93,7 @@ def _tune(arguments: argparse.Namespace) -> int:
 
 def _run(
     arguments: argparse.Namespace,
-    entrants: dict[str, Entrant],
+    entrants: Mapping[str, Entrant],
     scenarios: Iterable[str],
     seeds: Sequence[int],
 ) -> list[Line]:

@@ -24,14 +24,13 @@ def _success_rates() -> Iterator[tuple[str, Entrant]]:
     for keyed_by in ("operation", "institution"):
         for window in (20, 50, 150):
             options = SuccessRateOptions(window=window)
-            yield (
-                f"success_rate by {keyed_by}, window {window}",
-                Entrant(
-                    lambda _world, seed, _model, k=keyed_by, o=options: SuccessRatePolicy(
-                        seed, keyed_by=k, options=o
-                    )
-                ),
-            )
+            yield f"success_rate by {keyed_by}, window {window}", _success_rate(keyed_by, options)
+
+
+def _success_rate(keyed_by: str, options: SuccessRateOptions) -> Entrant:
+    return Entrant(
+        lambda _world, seed, _model: SuccessRatePolicy(seed, keyed_by=keyed_by, options=options)
+    )
 
 
 def _thompsons() -> Iterator[tuple[str, Entrant]]:
@@ -41,12 +40,14 @@ def _thompsons() -> Iterator[tuple[str, Entrant]]:
                 options = ThompsonOptions(half_life_s=half_life_s, most=most)
                 yield (
                     f"thompson by {keyed_by}, half-life {half_life_s:.0f} s, most {most:.0f}",
-                    Entrant(
-                        lambda _world, seed, _model, k=keyed_by, o=options: ThompsonPolicy(
-                            seed, keyed_by=k, options=o
-                        )
-                    ),
+                    _thompson(keyed_by, options),
                 )
+
+
+def _thompson(keyed_by: str, options: ThompsonOptions) -> Entrant:
+    return Entrant(
+        lambda _world, seed, _model: ThompsonPolicy(seed, keyed_by=keyed_by, options=options)
+    )
 
 
 def _ucbs() -> Iterator[tuple[str, Entrant]]:
@@ -56,9 +57,9 @@ def _ucbs() -> Iterator[tuple[str, Entrant]]:
                 options = UcbOptions(window=window, curiosity=curiosity)
                 yield (
                     f"ucb by {keyed_by}, window {window}, curiosity {curiosity}",
-                    Entrant(
-                        lambda _world, _seed, _model, k=keyed_by, o=options: UcbPolicy(
-                            keyed_by=k, options=o
-                        )
-                    ),
+                    _ucb(keyed_by, options),
                 )
+
+
+def _ucb(keyed_by: str, options: UcbOptions) -> Entrant:
+    return Entrant(lambda _world, _seed, _model: UcbPolicy(keyed_by=keyed_by, options=options))
