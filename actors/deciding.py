@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from models import SelectionContext, SelectionPolicy
+from models import SelectionContext
+from models.promotion import TrialPolicy
 from orchestrator.domain import (
     CandidateSummary,
     DecisionSummary,
@@ -57,7 +58,7 @@ class Decided:
 
 def decide(
     facts: Sequence[CandidateFacts],
-    policy: SelectionPolicy,
+    policy: TrialPolicy,
     request: OperationRequest,
     region: str,
     institution_id: str | None,
@@ -69,7 +70,7 @@ def decide(
 
     Args:
         facts: the candidates, in priority order.
-        policy: orders the eligible ones.
+        policy: orders the eligible ones; a challenger on trial decides a share of the requests.
         request: for operation, lane and preferred provider.
         region: of the request, or of its connection.
         institution_id: where it is known.
@@ -95,7 +96,7 @@ def decide(
             lane=request.lane.value,
             quota_left=quota_left,
         )
-        decision = policy.decide(context)
+        decision = policy.decide(context, request.request_id)
         order, name, version = decision.order, decision.policy, decision.model_version
         scores, propensities = dict(decision.scores), dict(decision.propensities)
         preferred = request.preferred_provider

@@ -6,7 +6,8 @@ import structlog
 
 from actors.messages import AttemptOrder, AttemptReply
 from actors.ports import ActorLost, VaultPort
-from models import AttemptOutcome, SelectionPolicy
+from models import AttemptOutcome
+from models.promotion import TrialPolicy
 from orchestrator.domain import (
     SUCCESS,
     Clock,
@@ -32,7 +33,7 @@ class Lessons:
 
     """
 
-    def __init__(self, policy: SelectionPolicy, vault: VaultPort, clock: Clock) -> None:
+    def __init__(self, policy: TrialPolicy, vault: VaultPort, clock: Clock) -> None:
         self._policy = policy
         self._vault = vault
         self._clock = clock

@@ -5,7 +5,8 @@ from typing import Final
 
 import structlog
 
-from models import ActiveModelWatch, SelectionModel, SelectionPolicy, Unchanged
+from models import ActiveModelWatch, SelectionModel, Unchanged
+from models.promotion import TrialPolicy
 from orchestrator.domain import Json, from_unix, rfc3339
 
 __all__ = ["ModelTakeUp"]
@@ -20,7 +21,7 @@ class ModelTakeUp:
     A damaged model is reported once and the old one stays.
     """
 
-    def __init__(self, watch: ActiveModelWatch, policy: SelectionPolicy) -> None:
+    def __init__(self, watch: ActiveModelWatch, policy: TrialPolicy) -> None:
         self._watch = watch
         self._policy = policy
         self._model: SelectionModel | None = None

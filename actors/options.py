@@ -23,6 +23,7 @@ __all__ = [
     "named_actor",
     "provider_actor",
     "provider_actor_name",
+    "retraining_actor",
     "router_actor",
     "vault_actor",
 ]
@@ -31,6 +32,7 @@ NAMESPACE: Final = "orchestrator"
 VAULT: Final = "vault"
 ATTEMPT_LOG: Final = "attempt-log"
 ROUTER: Final = "router"
+RETRAINING: Final = "retraining"
 Handle = ActorHandle[Any]
 """Ray types a handle by its class; ours are typed by the ports in `remote.py`."""
 _MOST_CALLS_AT_ONCE: Final = 4096
@@ -76,6 +78,11 @@ def provider_actor(provider: str) -> Handle:
     """A provider's actor."""
     name = provider_actor_name(provider)
     return named_actor(name, "actors.provider_actor", "ProviderActor", provider)
+
+
+def retraining_actor() -> Handle:
+    """The job that trains models beside all that serves."""
+    return named_actor(RETRAINING, "actors.retraining", "RetrainingActor")
 
 
 def router_actor() -> Handle:

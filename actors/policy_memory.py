@@ -9,7 +9,8 @@ from typing import Final
 import structlog
 
 from actors.ports import ActorLost, AttemptLogPort
-from models import AttemptOutcome, SelectionPolicy
+from models import AttemptOutcome
+from models.promotion import TrialPolicy
 from orchestrator.domain import Clock, Json, StoreError
 
 __all__ = ["recall"]
@@ -27,7 +28,7 @@ _SQL: Final = """
 _log = structlog.get_logger("router")
 
 
-async def recall(policy: SelectionPolicy, log: AttemptLogPort, clock: Clock) -> int:
+async def recall(policy: TrialPolicy, log: AttemptLogPort, clock: Clock) -> int:
     """Show a policy the attempts of the last hour, in the order in which they ended; how many.
 
     Where the log cannot be read, the policy begins with what its model says.

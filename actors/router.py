@@ -22,7 +22,7 @@ from actors.messages import AttemptOrder, AttemptReply, NotAttempted
 from actors.ports import ActorLost, ProviderPort, VaultPort
 from actors.request_story import RequestStory
 from actors.targets import Target, Targets
-from models import SelectionPolicy
+from models.promotion import TrialPolicy
 from orchestrator.domain import (
     Clock,
     ErrorType,
@@ -96,7 +96,7 @@ class RouterDesk:
         targets: Targets,
         providers: Mapping[str, ProviderPort],
         board: HealthBoard,
-        policy: SelectionPolicy,
+        policy: TrialPolicy,
         vault: VaultPort,
         spool: SpoolWriter,
         clock: Clock,

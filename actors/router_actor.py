@@ -20,6 +20,7 @@ from actors.installation import (
 )
 from actors.known_connections import KnownConnections
 from actors.mail import Mailed
+from actors.model_trial import TrialFollowing
 from actors.model_watch import ModelTakeUp
 from actors.options import attempt_log_actor, provider_actor, vault_actor
 from actors.policy_memory import recall
@@ -32,6 +33,7 @@ from actors.service import RouterService
 from actors.targets import Targets
 from actors.webhook_intake import WebhookIntake
 from models import ActiveModelWatch, ModelRegistry, Preference, SelectionPolicy
+from models.promotion import TrialPolicy, TrialStore, TrialWatch
 from orchestrator.access import Access
 from orchestrator.backfill import jobs
 from orchestrator.domain import Clock, Json, OperationRequest, OperationResult, SystemClock
@@ -114,17 +116,19 @@ def assemble_service(
     spool = SpoolWriter(spool_folder(settings), "router")
     board = HealthBoard(providers, clock)
     registry = ModelRegistry(models_folder(settings))
-    policy = SelectionPolicy(
-        policy=selection.policy,
-        seed=seed,
-        exploration_ratio=selection.exploration_ratio,
-        keyed_by=selection.keyed_by,
-        preference=Preference(
-            latency_weight=selection.latency_weight,
-            cost_weight=selection.cost_weight,
-            quota_weight=selection.quota_weight,
-            costs=selection.costs,
-        ),
+    policy = TrialPolicy(
+        SelectionPolicy(
+            policy=selection.policy,
+            seed=seed,
+            exploration_ratio=selection.exploration_ratio,
+            keyed_by=selection.keyed_by,
+            preference=Preference(
+                latency_weight=selection.latency_weight,
+                cost_weight=selection.cost_weight,
+                quota_weight=selection.quota_weight,
+                costs=selection.costs,
+            ),
+        )
     )
 
     @lru_cache(maxsize=_HASHES_KEPT)
@@ -174,6 +178,7 @@ def assemble_service(
         spool=spool,
         registry=registry,
         models=ModelTakeUp(ActiveModelWatch(registry), policy),
+        trials=TrialFollowing(registry, TrialWatch(TrialStore(models_folder(settings))), policy),
         recall=lambda: recall(policy, log, clock),
         webhooks=WebhookIntake(providers, tuple(REGISTRY), cipher, clock),
         catalogue=catalogue,

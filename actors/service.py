@@ -10,6 +10,7 @@ import structlog
 from actors.attempt_failures import PART_LOST, STORE_FAILED
 from actors.health_board import HealthBoard
 from actors.idempotent import IdempotentRequests
+from actors.model_trial import TrialFollowing
 from actors.model_watch import ModelTakeUp
 from actors.ports import ActorLost, AttemptLogPort, LogStanding, ProviderPort, VaultPort
 from actors.stats import stats_document
@@ -82,6 +83,7 @@ class RouterService:
         spool: this process's rows for it.
         registry: trained models.
         models: takes up the active one.
+        trials: follows a challenger's trial.
         recall: shows the policy what was before this process.
         webhooks: takes in what providers report.
         catalogue: institutions.
@@ -104,6 +106,7 @@ class RouterService:
         spool: SpoolWriter,
         registry: ModelRegistry,
         models: ModelTakeUp,
+        trials: TrialFollowing,
         recall: Callable[[], Awaitable[object]],
         webhooks: WebhookIntake,
         catalogue: Catalogue,
@@ -121,6 +124,7 @@ class RouterService:
         self._spool = spool
         self._registry = registry
         self._models = models
+        self._trials = trials
         self._recall = recall
         self._webhooks = webhooks
         self._catalogue = catalogue
@@ -133,12 +137,14 @@ class RouterService:
         await asyncio.gather(self._board.refresh(), self._recall())
         self._board.start()
         self._models.start()
+        self._trials.start()
         self._retrying = asyncio.get_running_loop().create_task(self._retry_forever())
 
     async def close(self) -> None:
         """Flush what is waiting and let go."""
         await self._board.stop()
         await self._models.stop()
+        await self._trials.stop()
         if self._retrying is not None:
             self._retrying.cancel()
             await asyncio.gather(self._retrying, return_exceptions=True)
@@ -169,7 +175,7 @@ class RouterService:
             pending=standing.pending + self._spool.waiting + sum(waits for waits, _ in backlogs),
             lost=standing.lost + self._spool.lost + sum(lost for _, lost in backlogs),
             problem=standing.problem,
-            model=self._models.describe(),
+            model={**self._models.describe(), "trial": self._trials.describe()},
             jobs=jobs,
         )
 

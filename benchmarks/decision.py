@@ -9,6 +9,7 @@ from actors.deciding import decide
 from benchmarks.results import Figure, Reach, Result
 from benchmarks.setting import Setting
 from models import AttemptOutcome, SelectionContext, SelectionPolicy
+from models.promotion import TrialPolicy
 from orchestrator.domain import GetAccountsParams, Operation, OperationRequest
 from orchestrator.intake import new_request_id
 from orchestrator.routing import (
@@ -140,7 +141,7 @@ def _request() -> OperationRequest:
 
 
 def _decided(rounds: int) -> float:
-    policy, request = _policy(), _request()
+    policy, request = TrialPolicy(_policy()), _request()
     facts = [_facts(institution_id) for institution_id in _INSTITUTIONS]
 
     def eligible_and_decided(number: int) -> object:

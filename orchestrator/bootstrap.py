@@ -188,6 +188,7 @@ class System:
             sandbox_url=None if self._sandbox is None else self._sandbox.url,
         )
         self._running.write(self._settings.data_dir)
+        self._start_retraining()
         return self._running
 
     def _step(self, work: Callable[[], T]) -> T:
@@ -245,6 +246,13 @@ class System:
             handles[f"provider {name}"] = handle
             self._providers[name] = RemoteProvider(handle)
         self._starting = {what: h.__ray_ready__.remote() for what, h in handles.items()}
+
+    def _start_retraining(self) -> None:
+        """Have models trained beside all that serves; nobody waits for it to come up."""
+        from actors.options import retraining_actor  # noqa: PLC0415  as above
+
+        if self._settings.policies.learning.retrain_every_s:
+            retraining_actor()
 
     def _await_actors(self) -> None:
         import ray  # noqa: PLC0415  as above

@@ -113,3 +113,9 @@ class TrialPolicy:
         self._champion.dispatch(context, provider, attempt_number, at)
         if self._challenger is not None:
             self._challenger.dispatch(context, provider, attempt_number, at)
+
+    def withdraw(self, context: SelectionContext, provider: str, at: float) -> None:
+        """Take back a `dispatch` of that time, on both sides."""
+        self._champion.withdraw(context, provider, at)
+        if self._challenger is not None:
+            self._challenger.withdraw(context, provider, at)

@@ -4,6 +4,7 @@ import pytest
 
 from actors.deciding import Decided, decide
 from models import SelectionPolicy
+from models.promotion import TrialPolicy
 from orchestrator.domain import IneligibilityReason, Operation, OperationRequest
 from orchestrator.routing import Block, Candidate, CandidateFacts
 from tests.support.orders import params_of
@@ -25,7 +26,7 @@ def _decide(*facts: CandidateFacts, preferred: str | None = None) -> Decided:
     request = OperationRequest(
         "req_1", Operation.SYNC_TRANSACTIONS, params_of(), "US", preferred_provider=preferred
     )
-    policy = SelectionPolicy(policy="priority", seed=0)
+    policy = TrialPolicy(SelectionPolicy(policy="priority", seed=0))
     return decide(facts, policy, request, "US", "ins_chase", at_unix_s=1000.0)
 
 

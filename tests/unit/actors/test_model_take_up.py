@@ -5,6 +5,7 @@ from pathlib import Path
 
 from actors.model_watch import ModelTakeUp
 from models import ActiveModelWatch, ModelRegistry, SelectionModel, SelectionPolicy
+from models.promotion import TrialPolicy
 
 
 def _model(ratio: float) -> SelectionModel:
@@ -13,9 +14,9 @@ def _model(ratio: float) -> SelectionModel:
     )
 
 
-def _take_up(folder: Path) -> tuple[ModelRegistry, SelectionPolicy, ModelTakeUp]:
+def _take_up(folder: Path) -> tuple[ModelRegistry, TrialPolicy, ModelTakeUp]:
     registry = ModelRegistry(folder)
-    policy = SelectionPolicy(policy="adaptive", seed=0)
+    policy = TrialPolicy(SelectionPolicy(policy="adaptive", seed=0))
     return registry, policy, ModelTakeUp(ActiveModelWatch(registry), policy)
 
 

@@ -8,6 +8,7 @@ from actors.attempt_log import AttemptLogDesk
 from actors.policy_memory import recall
 from actors.ports import ActorLost
 from models import SelectionContext, SelectionPolicy
+from models.promotion import TrialPolicy
 from orchestrator.attempt_log import AttemptLogStore
 from orchestrator.domain import ErrorScope, StoreError, from_unix
 from orchestrator.spool import SpoolWriter
@@ -16,7 +17,7 @@ from tests.support.log_rows import attempt
 from tests.support.orders import EmptyLog
 
 
-def first_choice(policy: SelectionPolicy, at: float) -> str:
+def first_choice(policy: TrialPolicy, at: float) -> str:
     """Whom the policy would ask first."""
     context = SelectionContext(
         operation="getAccounts",
@@ -25,7 +26,7 @@ def first_choice(policy: SelectionPolicy, at: float) -> str:
         candidates=("plaid", "mx"),
         at=at,
     )
-    return policy.decide(context).order[0]
+    return policy.decide(context, "req_1").order[0]
 
 
 @pytest.mark.parametrize(("minutes_ago", "chosen"), [(1, "mx"), (90, "plaid")])
@@ -54,7 +55,7 @@ async def test_a_new_policy_knows_the_last_hours_failures(
         query_max_rows=20_000,
         collect_every_s=None,
     )
-    policy = SelectionPolicy(policy="adaptive", seed=0, exploration_ratio=0.0)
+    policy = TrialPolicy(SelectionPolicy(policy="adaptive", seed=0, exploration_ratio=0.0))
     shown = await recall(policy, log, clock)
     await log.close()
     spool.close()
@@ -77,6 +78,6 @@ class Away(EmptyLog):
 @pytest.mark.parametrize("error", [ActorLost("log"), StoreError("damaged")])
 async def test_a_policy_begins_without_memory_where_the_log_is_away(error: Exception) -> None:
     """A router starts all the same."""
-    policy = SelectionPolicy(policy="adaptive", seed=0)
+    policy = TrialPolicy(SelectionPolicy(policy="adaptive", seed=0))
 
     assert 0 == await recall(policy, Away(error), SteppedClock())

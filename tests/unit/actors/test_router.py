@@ -15,6 +15,7 @@ from actors.ports import ActorLost, VaultPort
 from actors.router import RouterDesk
 from actors.targets import Target, Targets
 from models import SelectionPolicy
+from models.promotion import TrialPolicy
 from orchestrator.domain import (
     ConnectionAttempt,
     ConnectionStatus,
@@ -136,7 +137,7 @@ class Bench:
             targets=cast(Targets, self.targets),
             providers=self.providers,
             board=board,
-            policy=SelectionPolicy(policy="priority", seed=0),
+            policy=TrialPolicy(SelectionPolicy(policy="priority", seed=0)),
             vault=cast(VaultPort, self.vault),
             spool=self.spool,
             clock=clock,
