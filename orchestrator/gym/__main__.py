@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final
@@ -93,7 +93,7 @@ def _tune(arguments: argparse.Namespace) -> int:
 
 def _run(
     arguments: argparse.Namespace,
-    entrants: dict[str, Entrant],
+    entrants: Mapping[str, Entrant],
     scenarios: Iterable[str],
     seeds: Sequence[int],
 ) -> list[Line]:

@@ -3,11 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from models.success_rate import SuccessRateOptions, SuccessRatePolicy
-from models.thompson import ThompsonOptions, ThompsonPolicy
-from models.ucb import UcbOptions, UcbPolicy
+from models.keyed import KEYINGS
 
-from .contest import Entrant
+from .contest import Entrant, success_rate, thompson, ucb
 
 __all__ = ["TUNED_ON", "grid"]
 
@@ -21,44 +19,26 @@ def grid() -> Mapping[str, Entrant]:
 
 
 def _success_rates() -> Iterator[tuple[str, Entrant]]:
-    for keyed_by in ("operation", "institution"):
+    for keyed_by in KEYINGS:
         for window in (20, 50, 150):
-            options = SuccessRateOptions(window=window)
-            yield (
-                f"success_rate by {keyed_by}, window {window}",
-                Entrant(
-                    lambda _world, seed, _model, k=keyed_by, o=options: SuccessRatePolicy(
-                        seed, keyed_by=k, options=o
-                    )
-                ),
-            )
+            yield f"success_rate by {keyed_by}, window {window}", success_rate(keyed_by, window)
 
 
 def _thompsons() -> Iterator[tuple[str, Entrant]]:
-    for keyed_by in ("operation", "institution"):
+    for keyed_by in KEYINGS:
         for half_life_s in (900.0, 5400.0):
             for most in (40.0, 200.0):
-                options = ThompsonOptions(half_life_s=half_life_s, most=most)
                 yield (
                     f"thompson by {keyed_by}, half-life {half_life_s:.0f} s, most {most:.0f}",
-                    Entrant(
-                        lambda _world, seed, _model, k=keyed_by, o=options: ThompsonPolicy(
-                            seed, keyed_by=k, options=o
-                        )
-                    ),
+                    thompson(keyed_by, half_life_s, most),
                 )
 
 
 def _ucbs() -> Iterator[tuple[str, Entrant]]:
-    for keyed_by in ("operation", "institution"):
+    for keyed_by in KEYINGS:
         for window in (40, 200):
             for curiosity in (0.01, 0.04):
-                options = UcbOptions(window=window, curiosity=curiosity)
                 yield (
                     f"ucb by {keyed_by}, window {window}, curiosity {curiosity}",
-                    Entrant(
-                        lambda _world, _seed, _model, k=keyed_by, o=options: UcbPolicy(
-                            keyed_by=k, options=o
-                        )
-                    ),
+                    ucb(keyed_by, window, curiosity),
                 )
