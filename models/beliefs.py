@@ -141,7 +141,7 @@ class Beliefs:
             failing, deviation = self._traits.failing(
                 name, operation, institution_id, t_s, expected=1.0 - prior, trained=trained
             )
-            factor, fine = self._health.belief(name, operation, institution_id, t_s)
+            factor, fine, doubted = self._health.belief(name, operation, institution_id, t_s)
             latency = self._latencies.get((name, operation))
             price = self._preference.price(
                 name,
@@ -157,7 +157,7 @@ class Beliefs:
                 up.append(name)
             if not explores:
                 continue
-            hope = fine * options.probing
+            hope = fine * options.probing if doubted else fine
             best = min(_MOST, well + options.doubt * deviation)
             # Optimistic: never below what is expected (May et al. 2012), or each healthy provider
             # would lose traffic for nothing but the possibility that it is not.

@@ -41,12 +41,13 @@ class LiveHealth:
 
     def belief(
         self, provider: str, operation: str, institution_id: str | None, t_s: float
-    ) -> tuple[float, float]:
-        """The factor to expect on a success ratio, and the probability that nothing is wrong.
+    ) -> tuple[float, float, bool]:
+        """The factor to expect, the probability that nothing is wrong, and whether it is failing.
 
-        Both against a scope that nothing is known of, and at most 1: having been seen is no fault.
+        It is failing where the last outcome of a scope was a failure. The first two are against a scope that nothing is known of, and at most 1: having been seen is no fault.
         """
         factor = fine = 1.0
+        failing = False
         find = self._states.get
         keys = (provider, (provider, operation), (provider, "bank", institution_id))
         for key, (rest_factor, rest_fine) in zip(keys, _REST, strict=True):
@@ -54,6 +55,7 @@ class LiveHealth:
             if state is not None:
                 if t_s > state.t_s:
                     state.age_to(t_s)
+                failing = failing or state.failing
                 impaired, half, gone = state.impaired, state.half, state.gone
                 now = (1.0 - _IMPAIRED * impaired - _HALF * half - _GONE * gone) / rest_factor
                 if now < 1.0:
@@ -61,7 +63,7 @@ class LiveHealth:
                 now = (1.0 - impaired - half - gone) / rest_fine
                 if now < 1.0:
                     fine *= now
-        return factor, fine
+        return factor, fine, failing
 
     def learn(
         self,

@@ -64,14 +64,18 @@ BANK: Final = Illness(impaired=0.0015, half=0.002, gone=0.003)
 
 
 class HiddenState:
-    """One scope's probabilities, as of `t_s`; starts as in calm."""
+    """One scope's probabilities, as of `t_s`; starts as in calm.
 
-    __slots__ = ("gone", "half", "illness", "impaired", "t_s")
+    `failing` tells whether its last outcome was a failure.
+    """
+
+    __slots__ = ("failing", "gone", "half", "illness", "impaired", "t_s")
 
     def __init__(self, illness: Illness, t_s: float) -> None:
         self.illness = illness
         self.impaired, self.half, self.gone = illness.impaired, illness.half, illness.gone
         self.t_s = t_s
+        self.failing = False
 
     @property
     def fine(self) -> float:
@@ -118,6 +122,7 @@ class HiddenState:
         `weight`, 0 to 1, is how fresh it is: the share by which the probabilities move to what it
         says.
         """
+        self.failing = not worked
         impaired, half, gone = self.impaired, self.half, self.gone
         fine = 1.0 - impaired - half - gone
         if worked:

@@ -17,7 +17,17 @@ from .scenarios import Scenario
 from .simulation import BEGAN_AT, Simulation
 from .world import DAY_RATE_PER_S, World
 
-__all__ = ["ENTRANTS", "PLAIN", "REFERENCE", "Contest", "Entrant", "Line"]
+__all__ = [
+    "ENTRANTS",
+    "PLAIN",
+    "REFERENCE",
+    "Contest",
+    "Entrant",
+    "Line",
+    "success_rate",
+    "thompson",
+    "ucb",
+]
 
 REFERENCE: Final = "clairvoyant"
 PLAIN: Final = "priority, no breakers"
@@ -36,21 +46,24 @@ class Entrant:
     breaker: BreakerOptions | None = None
 
 
-def _success_rate(keyed_by: str, window: int) -> Entrant:
+def success_rate(keyed_by: str, window: int) -> Entrant:
+    """An entrant with these options."""
     options = SuccessRateOptions(window=window)
     return Entrant(
         lambda _world, seed, _model: SuccessRatePolicy(seed, keyed_by=keyed_by, options=options)
     )
 
 
-def _thompson(keyed_by: str, half_life_s: float, most: float) -> Entrant:
+def thompson(keyed_by: str, half_life_s: float, most: float) -> Entrant:
+    """An entrant with these options."""
     options = ThompsonOptions(half_life_s=half_life_s, most=most)
     return Entrant(
         lambda _world, seed, _model: ThompsonPolicy(seed, keyed_by=keyed_by, options=options)
     )
 
 
-def _ucb(keyed_by: str, window: int, curiosity: float) -> Entrant:
+def ucb(keyed_by: str, window: int, curiosity: float) -> Entrant:
+    """An entrant with these options."""
     options = UcbOptions(window=window, curiosity=curiosity)
     return Entrant(lambda _world, _seed, _model: UcbPolicy(keyed_by=keyed_by, options=options))
 
@@ -58,12 +71,12 @@ def _ucb(keyed_by: str, window: int, curiosity: float) -> Entrant:
 ENTRANTS: Final[Mapping[str, Entrant]] = {
     PLAIN: Entrant(lambda _world, _seed, _model: PriorityPolicy(), breaker=_NEVER_OPENS),
     "priority": Entrant(lambda _world, _seed, _model: PriorityPolicy()),
-    "success_rate by operation": _success_rate("operation", 150),
-    "success_rate by institution": _success_rate("institution", 20),
-    "thompson by operation": _thompson("operation", 5400.0, 200.0),
-    "thompson by institution": _thompson("institution", 5400.0, 40.0),
-    "ucb by operation": _ucb("operation", 200, 0.01),
-    "ucb by institution": _ucb("institution", 40, 0.04),
+    "success_rate by operation": success_rate("operation", 150),
+    "success_rate by institution": success_rate("institution", 20),
+    "thompson by operation": thompson("operation", 5400.0, 200.0),
+    "thompson by institution": thompson("institution", 5400.0, 40.0),
+    "ucb by operation": ucb("operation", 200, 0.01),
+    "ucb by institution": ucb("institution", 40, 0.04),
     "adaptive, cold": Entrant(lambda _world, seed, _model: AdaptivePolicy(None, seed)),
     "adaptive": Entrant(lambda _world, seed, model: AdaptivePolicy(model, seed), trained=True),
     REFERENCE: Entrant(lambda world, _seed, _model: ClairvoyantPolicy(world, BEGAN_AT)),

@@ -2,21 +2,17 @@
 
 import heapq
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from itertools import count
 from typing import Final
 
 from models import AttemptOutcome, Policy, SelectionContext
 from orchestrator.domain import (
-    ErrorClass,
     ErrorScope,
     Failure,
     Lane,
     Operation,
 )
 from orchestrator.resilience import (
-    CALL_BUDGET,
-    QUEUE_FULL,
     AdmitRequest,
     BreakerOptions,
     CircuitBoard,
@@ -35,11 +31,11 @@ from orchestrator.routing import (
     Finish,
     Pause,
     PlanOptions,
-    Rejected,
     Succeeded,
     Watch,
 )
 
+from .attempts import CUT, Run, UnderWay, rejected
 from .tally import FirstAttempt, Tally
 from .world import Answer, Request, World
 
@@ -50,32 +46,7 @@ BEGAN_AT: Final = 1_790_000_000.0
 
 _DEADLINE_S: Final = 30.0
 _OBSERVE_EVERY_S: Final = 1.0
-_CUT: Final = Failure(
-    ErrorClass.NETWORK, ErrorScope.PROVIDER, "DEADLINE", "the request's deadline came first"
-)
 _NO_QUOTAS: Final[Mapping[str, tuple[Quota, ...]]] = {}
-
-
-@dataclass(slots=True)
-class _Run:
-    """One request on its way."""
-
-    request: Request
-    context: SelectionContext
-    plan: FailoverPlan
-    sent: dict[str, int]
-    attempts: int = 0
-
-
-@dataclass(slots=True)
-class _UnderWay:
-    """An attempt that was sent."""
-
-    run: _Run
-    step: Dispatch
-    permit: GuardPermit
-    began_s: float
-    answer: Answer
 
 
 class Simulation:
@@ -115,7 +86,7 @@ class Simulation:
         plain = options or PlanOptions()
         self._options = {each: plain.for_operation(each) for each in Operation}
         self._asks: dict[tuple[str, str, str, bool, bool], AdmitRequest] = {}
-        self._waiting: dict[tuple[str, int], tuple[_Run, Dispatch]] = {}
+        self._waiting: dict[tuple[str, int], tuple[Run, Dispatch]] = {}
         self._events: list[tuple[float, int, object]] = []
         self._order = count()
         self._next_look_s = 0.0
@@ -135,14 +106,14 @@ class Simulation:
         events = self._events
         while events and events[0][0] <= until_s:
             at_s, _, event = heapq.heappop(events)
-            if isinstance(event, _UnderWay):
+            if isinstance(event, UnderWay):
                 self._ended(event, at_s)
-            elif isinstance(event, _Run):
+            elif isinstance(event, Run):
                 self._go_on(event, at_s)
             elif isinstance(event, str):
                 self._serve(event, at_s)
 
-    def _push(self, at_s: float, event: "_UnderWay | _Run | str") -> None:
+    def _push(self, at_s: float, event: "UnderWay | Run | str") -> None:
         heapq.heappush(self._events, (at_s, next(self._order), event))
 
     def _arrive(self, request: Request) -> None:
@@ -178,7 +149,7 @@ class Simulation:
             deadline_s=_DEADLINE_S,
             options=self._options[Operation(request.operation)],
         )
-        self._go_on(_Run(request, context, plan, {}), now)
+        self._go_on(Run(request, context, plan, {}), now)
 
     def _look(self, now: float) -> None:
         """Once a second: guards let time pass, and their limits are looked at."""
@@ -188,7 +159,7 @@ class Simulation:
             if self._limited:
                 self._left[name] = guard.limiter.remaining_ratio(now)
 
-    def _go_on(self, run: _Run, now: float) -> None:
+    def _go_on(self, run: Run, now: float) -> None:
         request = run.request
         while True:
             step = run.plan.next(now)
@@ -204,7 +175,7 @@ class Simulation:
                     self._waiting[name, answer.id] = (run, step)
                     self._serve_later(name, now)
                     return
-                run.plan.record(step, _rejected(answer), now)
+                run.plan.record(step, rejected(answer), now)
             elif isinstance(step, Pause):
                 self._push(now + step.wait_s, run)
                 return
@@ -214,19 +185,19 @@ class Simulation:
             elif isinstance(step, Watch):
                 return
 
-    def _send(self, run: _Run, step: Dispatch, permit: GuardPermit, now: float) -> None:
+    def _send(self, run: Run, step: Dispatch, permit: GuardPermit, now: float) -> None:
         name = step.candidate.provider
         again = run.sent.get(name, 0)
         run.sent[name] = again + 1
         answer = self._world.answer(run.request, name, now, again=again)
         longest_s = min(step.timeout_s, step.time_left_s)
         if answer.latency_s > longest_s:
-            answer = Answer(longest_s, _CUT)
+            answer = Answer(longest_s, CUT)
         run.attempts += 1
         self._policy.dispatch(run.context, name, run.attempts, BEGAN_AT + now)
-        self._push(now + answer.latency_s, _UnderWay(run, step, permit, now, answer))
+        self._push(now + answer.latency_s, UnderWay(run, step, permit, now, answer))
 
-    def _ended(self, attempt: _UnderWay, now: float) -> None:
+    def _ended(self, attempt: UnderWay, now: float) -> None:
         run, failure = attempt.run, attempt.answer.failure
         name = attempt.step.candidate.provider
         guard = self._guards[name]
@@ -252,7 +223,7 @@ class Simulation:
             self._serve(name, now)
         self._go_on(run, now)
 
-    def _note_first(self, attempt: _UnderWay, failure: Failure | None, now: float) -> None:
+    def _note_first(self, attempt: UnderWay, failure: Failure | None, now: float) -> None:
         request, tally = attempt.run.request, self.tally
         users_own = failure is not None and failure.scope is ErrorScope.CONNECTION
         worked = None if users_own else failure is None
@@ -272,7 +243,7 @@ class Simulation:
                 )
             )
 
-    def _finish(self, run: _Run, step: Finish, now: float) -> None:
+    def _finish(self, run: Run, step: Finish, now: float) -> None:
         if run.request.at_s < self._counted_from_s:
             return
         tally = self.tally
@@ -292,7 +263,7 @@ class Simulation:
             if isinstance(served.answer, GuardPermit):
                 self._send(run, step, served.answer, now)
             elif isinstance(served.answer, GuardRejection):
-                run.plan.record(step, _rejected(served.answer), now)
+                run.plan.record(step, rejected(served.answer), now)
                 self._go_on(run, now)
         self._serve_later(name, now)
 
@@ -317,13 +288,3 @@ class Simulation:
     @staticmethod
     def _candidate(name: str, request: Request) -> Candidate:
         return Candidate(name, None, request.institution_id)
-
-
-def _rejected(answer: GuardRejection) -> Rejected:
-    return Rejected(
-        reason=answer.reason,
-        retry_after_s=answer.retry_after_s,
-        by_failures=answer.by_failures,
-        over_budget=answer.code == CALL_BUDGET,
-        queue_full=answer.code == QUEUE_FULL,
-    )
