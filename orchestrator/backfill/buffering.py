@@ -9,7 +9,7 @@ from .verdicts import OpenItem
 
 __all__ = ["Buffer"]
 
-_MOST_ROWS: Final = 20_000
+_MOST_ROWS: Final = 5_000
 
 
 @dataclass(slots=True)

@@ -83,7 +83,7 @@ def _merge(
     database.execute(
         f"copy (select {columns} from tellings g where not exists (select 1 from removed r "  # noqa: S608  as above
         f'where r."spaceId" = g."spaceId" and r.key = g."{dataset.key}" '
-        f'and g."syncedAt" < r.removed_at)) to {quoted(draft)} (format parquet, compression zstd)'
+        f'and g."syncedAt" < r.removed_at)) to {quoted(draft)} (format parquet, compression zstd, row_group_size 20480)'
     )
 
 

@@ -23,7 +23,7 @@ COMPACTING: Final = "compacting"
 """Held by whoever merges files, and while files of a cut publication are taken away."""
 SWAPPING: Final = "swapping"
 """Held shared while files are read, and alone while one takes the place of others."""
-_MOST_ROWS: Final = 20_000
+_MOST_ROWS: Final = 10_000
 
 
 def withdraw_unfinished(ledger: Ledger, dataset_folder: Path, job_id: str) -> None:
@@ -61,6 +61,8 @@ def publish(ledger: Ledger, dataset: Dataset, dataset_folder: Path, job_folder: 
             removed,
         )
     ledger.published(chunks[-1][0])
+    # What Arrow keeps for later would add to what DuckDB and Python keep.
+    pa.default_memory_pool().release_unused()
     return int(records.num_rows)
 
 
