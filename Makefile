@@ -39,7 +39,7 @@ check: $(STAMP) ## lint, format, strict types, import rules, docstrings, spellin
 	@$(BIN)/codespell README.md CHANGELOG.md CONTRIBUTING.md docs orchestrator actors models sandbox benchmarks tests
 
 chaos: $(STAMP) ## kill parts of running systems at random, and all of one, and count what came of it
-	@$(BIN)/python -m pytest -q tests/chaos tests/properties/test_backfill_kills.py
+	@$(BIN)/python -m pytest -q tests/chaos tests/properties/test_backfill_kill_properties.py
 
 coverage: $(STAMP) ## tests without Ray, with a floor of 90 % over the pure core
 	@$(BIN)/python -m pytest -q -m "not ray" -n 2 --cov --cov-report=term

@@ -90,6 +90,8 @@ class AttemptLogDesk:
         self._query_timeout_s = query_timeout_s
         self._query_max_rows = query_max_rows
         self._next: Future[None] | None = None
+        # The writer's thread may begin before it is known here what it has been given.
+        self._asking = threading.Lock()
         self._ending = threading.Event()
         # A thread, as an actor that Ray has restarted has no event loop yet when it is made.
         if collect_every_s is not None:
@@ -107,9 +109,10 @@ class AttemptLogDesk:
             StoreError: the file cannot be had or written; nothing is lost.
 
         """
-        following = self._next
-        if following is None:
-            following = self._next = self._writer.submit(self._collect_next)
+        with self._asking:
+            following = self._next
+            if following is None:
+                following = self._next = self._writer.submit(self._collect_next)
         # Not begun yet, so it will find what stood there when it was asked for.
         await asyncio.shield(asyncio.wrap_future(following))
 
@@ -186,7 +189,8 @@ class AttemptLogDesk:
         )
 
     def _collect_next(self) -> None:
-        self._next = None
+        with self._asking:
+            self._next = None
         self._collector.collect()
 
     def _collect_forever(self, every_s: float) -> None:

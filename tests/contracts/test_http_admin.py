@@ -47,13 +47,14 @@ async def test_stats_have_the_members_of_the_contract(system: System) -> None:
         "circuitChanges",
         "model",
         "attemptLog",
+        "jobs",
     } == set(stats)
     assert list(REGISTRY) == list(stats["providers"])
     assert set(Provider) <= set(stats["providers"])
     assert all(PROVIDER == set(shown) for shown in stats["providers"].values())
     assert {"remainingRatio", "throttled24h"} == set(stats["providers"]["plaid"]["rateLimit"])
     assert {"requests24h", "failovers24h", "rate24h"} == set(stats["failover"])
-    assert {"version", "policy", "trainedAt"} == set(stats["model"])
+    assert {"version", "policy", "trainedAt", "trial"} == set(stats["model"])
     assert {"rows", "pending", "lost"} == set(stats["attemptLog"])
 
 

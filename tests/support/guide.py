@@ -16,7 +16,15 @@ from pathlib import Path
 __all__ = ["Step", "copy_of_project", "follow", "steps"]
 
 ROOT = Path(__file__).parents[2]
-PARTS_OF_PROJECT = ("orchestrator", "actors", "models", "sandbox", "tests", "docs")
+PARTS_OF_PROJECT = (
+    "orchestrator",
+    "actors",
+    "models",
+    "sandbox",
+    "benchmarks",
+    "tests",
+    "docs",
+)
 _FENCE = re.compile(r"^```(?P<language>[a-z]*)(?: title=\"(?P<path>[^\"]+)\")?$")
 
 

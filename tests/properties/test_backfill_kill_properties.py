@@ -36,7 +36,7 @@ SEED = 20_261_125
 _PROGRAM = """
 import sys
 from pathlib import Path
-from tests.properties.test_backfill_kills import serve_children
+from tests.properties.test_backfill_kill_properties import serve_children
 serve_children(Path(sys.argv[1]))
 """
 
