@@ -171,12 +171,12 @@ def test_the_command_line_reads_the_running_system(caller: Caller, serving: Serv
 
 
 def test_a_trained_model_becomes_active_without_a_restart(caller: Caller, serving: Serving) -> None:
-    """`train` fits on the log, and the running router shows the model in its statistics."""
+    """`train` fits on the log, and the running router shows the model that is to be active."""
     caller.link("plaid", "ins_chase")
     for _ in range(30):
         assert caller.operate("getAccounts", {"institutionId": "ins_chase"}).is_success
 
-    trained = serving.command("train")
+    trained = serving.command("train", "--activate")
 
     assert trained.returncode == 0, trained.stderr
     version = trained.stdout.split()[1].rstrip(":")

@@ -170,8 +170,9 @@ def test_a_router_follows_a_trial_through_its_stages(tmp_path: Path) -> None:
         firsts = [policy.decide(CONTEXT, f"req_{n}").order[0] for n in range(200)]
         shares.append(firsts.count("mx"))
 
-    assert shares[0] == shares[2] == 0
-    assert shares[1] == pytest.approx(180, abs=15)
+    # A champion that is not sure draws the other one now and then.
+    assert max(shares[0], shares[2]) <= 20
+    assert shares[1] == pytest.approx(180, abs=20)
     assert follows.describe() is None
 
 
