@@ -10,7 +10,6 @@ import structlog
 
 from actors.attempt_failures import ACTOR_LOST, CUT, OUTRUN
 from actors.attempt_writer import Measured, attempt_row
-from actors.bounded_time import within
 from actors.health_board import HealthBoard
 from actors.mailbox import MailboxFull
 from actors.messages import AttemptOrder, AttemptReply, ExchangeCall
@@ -70,7 +69,7 @@ class ProviderAsk:
         """Have an attempt made; one that nobody answers for is answered here."""
         started_s, started_at = self._clock.now_s(), from_unix(self._clock.unix_s())
         try:
-            async with within(order.longest_s + _REPLY_GRACE_S):
+            async with asyncio.timeout(order.longest_s + _REPLY_GRACE_S):
                 reply = await self._providers[provider].execute(order)
         except TimeoutError:
             failure = CUT
@@ -115,7 +114,7 @@ class ProviderAsk:
         self, attempt_id: str, provider: str, asking: asyncio.Task[AttemptReply]
     ) -> None:
         try:
-            async with within(_ABANDON_TIMEOUT_S):
+            async with asyncio.timeout(_ABANDON_TIMEOUT_S):
                 await self._providers[provider].abandon(attempt_id)
                 await asyncio.wait([asking])
         except (ActorLost, TimeoutError) as error:

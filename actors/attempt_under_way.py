@@ -6,7 +6,6 @@ from datetime import datetime
 
 from actors.attempt_failures import CUT, LATE, OUTRUN
 from actors.attempt_writer import Measured, attempt_row
-from actors.bounded_time import ends_in, within
 from actors.messages import AttemptOrder
 from orchestrator.domain import CircuitState, ConnectionAttempt, Failure, OperationData
 from orchestrator.providers.attempt_trace import AttemptTrace
@@ -59,14 +58,14 @@ class AttemptUnderWay:
 
     def limited(self, now: float) -> asyncio.Timeout:
         """The bound on the whole of it. Until it has begun that is its share of the request's time."""
-        self.limit = within(self.started_s + self.order.time_left_s - now)
+        self.limit = asyncio.timeout(self.started_s + self.order.time_left_s - now)
         return self.limit
 
     def begin(self, permit: GuardPermit, waited_s: float, now: float) -> None:
         """Its first call has leave after such a wait: from here on its own timeout holds too."""
         self.permit, self.waited_s = permit, waited_s
         if self.limit is not None:
-            self.limit.reschedule(ends_in(self.ends_s - now))
+            self.limit.reschedule(asyncio.get_running_loop().time() + self.ends_s - now)
 
     def time_left_s(self, now: float) -> float:
         """Seconds until it must end, as far as is known: a wait for its first call makes it longer."""

@@ -13,7 +13,6 @@ import structlog
 
 from actors.asking import ProviderAsk
 from actors.attempt_failures import OUR_QUEUE_FULL, PART_LOST, STORE_FAILED
-from actors.bounded_time import within
 from actors.deciding import Decided, decide
 from actors.exchange_start import in_doubt_error
 from actors.health_board import HealthBoard
@@ -123,7 +122,7 @@ class RouterDesk:
         )
         error: OperationError | None
         try:
-            async with within(request.deadline_ms / 1000 + _REQUEST_GRACE_S):
+            async with asyncio.timeout(request.deadline_ms / 1000 + _REQUEST_GRACE_S):
                 error = await self._serve(story)
         except RequestRefused as refusal:
             error = refusal.error
