@@ -16,7 +16,13 @@ from actors.service import RouterService
 from benchmarks.results import BenchmarkFailed, Figure, Floor, Reach, Result
 from benchmarks.setting import Setting
 from orchestrator.bootstrap import System
-from orchestrator.domain import ExchangeData, LinkData, Operation, OperationRequest
+from orchestrator.domain import (
+    ExchangeData,
+    LinkData,
+    Operation,
+    OperationRequest,
+    typed_result,
+)
 from orchestrator.intake import new_request_id
 from orchestrator.settings import load_settings
 
@@ -131,7 +137,7 @@ def _reading(service: RouterService, space_id: str) -> OperationRequest:
 
 async def _linked(service: RouterService, space_id: str) -> str:
     params: dict[str, object] = {"spaceId": space_id, "institutionId": _INSTITUTION}
-    made = await service.execute(_request(service, Operation.CREATE_LINK, params))
+    made = typed_result(await service.execute(_request(service, Operation.CREATE_LINK, params)))
     if not isinstance(made.data, LinkData):
         raise BenchmarkFailed(f"createLink failed: {made.error}")
     exchange: dict[str, object] = {
@@ -139,8 +145,10 @@ async def _linked(service: RouterService, space_id: str) -> str:
         "linkSessionId": made.data.link_session_id,
         "temporaryToken": "public-benchmark-token",
     }
-    done = await service.execute(
-        _request(service, Operation.EXCHANGE_TOKEN, exchange, key=f"benchmark-{space_id}")
+    done = typed_result(
+        await service.execute(
+            _request(service, Operation.EXCHANGE_TOKEN, exchange, key=f"benchmark-{space_id}")
+        )
     )
     if not isinstance(done.data, ExchangeData):
         raise BenchmarkFailed(f"exchangeToken failed: {done.error}")
