@@ -16,7 +16,7 @@ from benchmarks.served import await_answer, clean_environment, every_provider, s
 from benchmarks.setting import Setting
 from benchmarks.upstream import upstream
 
-_BESIDE_PROVIDERS: Final = ("vault", "attempt log")
+_BESIDE_PROVIDERS: Final = ("vault", "attempt log", "retraining")
 _REST_S: Final = 5.0
 _REACH: Final = 1.2
 
