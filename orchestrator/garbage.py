@@ -5,13 +5,13 @@ from typing import Final
 
 __all__ = ["collect_seldom"]
 
-_YOUNG_OBJECTS: Final = 50_000
-_YOUNG_ROUNDS: Final = 20
-_MIDDLE_ROUNDS: Final = 50
+_YOUNG_OBJECTS: Final = 10_000
+_YOUNG_ROUNDS: Final = 10
+_MIDDLE_ROUNDS: Final = 10
 
 
 def collect_seldom() -> None:
-    """Look for cycles after some thousand requests in place of after each, and never at the start's.
+    """Look for cycles after some ten requests in place of after each, and never at what a start leaves.
 
     Call it once a process has what it keeps. Nearly everything here is freed as soon as nobody
     holds it; what is left are cycles behind exceptions and cancelled tasks, which can wait.
