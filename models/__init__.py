@@ -10,7 +10,7 @@ plain Python; pandas, scikit-learn and duckdb are imported by `train` alone, whe
 >>> decision.order
 ('plaid', 'mx', 'finicity')
 >>> round(decision.propensities["plaid"], 4), round(sum(decision.propensities.values()), 9)
-(0.9305, 1.0)
+(0.9674, 1.0)
 >>> policy.observe(AttemptOutcome(provider="plaid", operation="getAccounts", region="US",
 ...                               institution_id="ins_chase", at=1_790_000_000.3, latency_s=0.21,
 ...                               outcome="success", attempt_number=1))

@@ -158,12 +158,10 @@ class AdaptivePolicy:
                 self._beliefs.answered(call, t_s, weight)
             return
         if what is Verdict.WORKED:
-            self._beliefs.worked(call)
             self._beliefs.learn_latency(call.provider, call.operation, outcome.latency_s)
-        elif started is not None and started.overdue:
-            return  # its being overdue has counted already
+        counted = what is not Verdict.WORKED and started is not None and started.overdue
         self._lessons += 1
-        self._beliefs.learn(what, call, t_s, weight)
+        self._beliefs.learn(what, call, t_s, weight, counted=counted)
 
     def dispatch(
         self, context: SelectionContext, provider: str, attempt_number: int, at: float
@@ -185,4 +183,4 @@ class AdaptivePolicy:
     def _learn_overdue(self, t_s: float) -> None:
         for late in self._under_way.due(t_s):
             self._lessons += 1
-            self._beliefs.learn(Verdict.PROVIDER_FAILED, late.call, t_s, 1.0)
+            self._beliefs.overdue(late.call, t_s)

@@ -21,7 +21,6 @@ from .model import SelectionModel
 from .preference import Preference
 from .priority import falling_prior
 from .under_way import Call, Latency
-from .user_errors import UserErrors
 
 __all__ = ["Beliefs", "Distribution"]
 
@@ -72,45 +71,24 @@ class Beliefs:
         self._health = LiveHealth()
         self._traits = LastingTraits(options.traits)
         self._latencies: dict[Hashable, Latency] = {}
-        self._user_errors = UserErrors()
+        self._told: dict[Hashable, int] = {}
 
-    def answered(self, call: Call, t_s: float, weight: float) -> None:
-        """Take in a user's own error: who tells of it works. It may end a doubt and raise none."""
-        self._user_errors.note(call.provider, call.institution_id, users_own=True)
-        self._health.learn(
-            Verdict.WORKED,
-            provider=call.provider,
-            operation=call.operation,
-            institution_id=call.institution_id,
-            ratio=falling_prior(0),
-            weight=weight,
-            t_s=t_s,
-        )
+    def learn(
+        self, what: Verdict, call: Call, t_s: float, weight: float, *, counted: bool = False
+    ) -> None:
+        """Take in an attempt that worked or failed; `weight`, 0 to 1, is its freshness.
 
-    def learn(self, what: Verdict, call: Call, t_s: float, weight: float) -> None:
-        """Take in an attempt that worked or failed; `weight`, 0 to 1, is its freshness."""
-        provider, operation, institution_id, region = call
-        prior = None
+        One that failed after it was `overdue` is `counted`, as far as the moment goes.
+        """
+        provider, operation, institution_id, _ = call
+        expected, trust, failing = self._failing(call, t_s)
         if self.model is not None:
-            prior = self.model.prior(provider, operation, region, institution_id)
-        trained = prior is not None
-        expected = 1.0 - (falling_prior(0) if prior is None else prior)
-        failing, _ = self._traits.failing(
-            provider, operation, institution_id, t_s, expected=expected, trained=trained
-        )
-        fine = self._health.learn(
-            what,
-            provider=provider,
-            operation=operation,
-            institution_id=institution_id,
-            ratio=1.0 - failing,
-            weight=weight,
-            t_s=t_s,
-        )
-        belief = self._options.blind_trust
-        belief += (1.0 - belief) * fine * fine
-        if what is not Verdict.WORKED:
-            belief *= self._user_errors.weight(provider, institution_id)
+            make_room(self._told)
+            self._told[provider] = self._told.get(provider, 0) + 1
+        if counted:
+            _, fine, _ = self._health.belief(provider, operation, institution_id, t_s)
+        else:
+            fine = self._learn_health(what, call, t_s, weight, failing)
         self._traits.learn(
             provider,
             operation,
@@ -118,8 +96,61 @@ class Beliefs:
             t_s,
             failed=what is not Verdict.WORKED,
             expected=expected,
-            trained=trained,
-            weight=weight * belief,
+            trust=trust,
+            weight=weight * self._trust_in_traits(fine),
+        )
+
+    def answered(self, call: Call, t_s: float, weight: float) -> None:
+        """Take in a user's own error: who tells of it works. It may end a doubt and raise none."""
+        expected, trust, _ = self._failing(call, t_s)
+        fine = self._learn_health(Verdict.WORKED, call, t_s, weight, 1.0 - falling_prior(0))
+        self._traits.answered(
+            call.provider,
+            call.operation,
+            call.institution_id,
+            t_s,
+            expected=expected,
+            trust=trust,
+            weight=weight * self._trust_in_traits(fine),
+        )
+
+    def overdue(self, call: Call, t_s: float) -> None:
+        """Take in that an attempt is late: no good sign for now, and none for the long run.
+
+        One success in a hundred is late by its own p99, so as a trait it would be mere slowness.
+        """
+        _, _, failing = self._failing(call, t_s)
+        self._learn_health(Verdict.PROVIDER_FAILED, call, t_s, 1.0, failing)
+
+    def _trust_in_traits(self, fine: float) -> float:
+        """What an outcome weighs as a lasting trait, by the belief that no incident made it."""
+        blind = self._options.blind_trust
+        return blind + (1.0 - blind) * fine * fine
+
+    def _failing(self, call: Call, t_s: float) -> tuple[float, float, float]:
+        """The failure ratio that was expected, the trust in that, and what traits make of it."""
+        provider, operation, institution_id, region = call
+        prior = None
+        if self.model is not None:
+            prior = self.model.prior(provider, operation, region, institution_id)
+        trust = self._trust(trained=prior is not None)
+        expected = 1.0 - (falling_prior(0) if prior is None else prior)
+        failing, _ = self._traits.failing(
+            provider, operation, institution_id, t_s, expected=expected, trust=trust
+        )
+        return expected, trust, failing
+
+    def _learn_health(
+        self, what: Verdict, call: Call, t_s: float, weight: float, failing: float
+    ) -> float:
+        return self._health.learn(
+            what,
+            provider=call.provider,
+            operation=call.operation,
+            institution_id=call.institution_id,
+            ratio=1.0 - failing,
+            weight=weight,
+            t_s=t_s,
         )
 
     def distribution(
@@ -137,9 +168,12 @@ class Beliefs:
         beliefs: dict[str, list[tuple[float, float]]] = {}
         up: list[str] = []
         worth = self._worth(context)
-        for name, (prior, trained) in zip(candidates, self._priors(context), strict=True):
+        priors = self._priors(context)
+        knows = any(trained for _, trained in priors)
+        for name, (prior, trained) in zip(candidates, priors, strict=True):
+            trust = self._trust(trained=trained)
             failing, deviation = self._traits.failing(
-                name, operation, institution_id, t_s, expected=1.0 - prior, trained=trained
+                name, operation, institution_id, t_s, expected=1.0 - prior, trust=trust
             )
             factor, fine, doubted = self._health.belief(name, operation, institution_id, t_s)
             latency = self._latencies.get((name, operation))
@@ -159,12 +193,15 @@ class Beliefs:
                 continue
             hope = fine * options.probing if doubted else fine
             best = min(_MOST, well + options.doubt * deviation)
+            curious = curiosity
+            if knows and not trained and self._new(name):
+                curious = max(curious, options.newcomer_share)
             # Optimistic: never below what is expected (May et al. 2012), or each healthy provider
             # would lose traffic for nothing but the possibility that it is not.
             beliefs[name] = [
                 (share * score - price, 1.0 - hope),
-                (share * well - price, hope * (1.0 - curiosity)),
-                (share * best - price, hope * curiosity),
+                (share * well - price, hope * (1.0 - curious)),
+                (share * best - price, hope * curious),
             ]
         order = sorted(candidates, key=utilities.__getitem__, reverse=True)
         if not explores:
@@ -191,8 +228,9 @@ class Beliefs:
     def _priors(self, context: SelectionContext) -> list[tuple[float, bool]]:
         """Each candidate's success ratio in calm, and whether a model knows it.
 
-        A provider that the model does not know goes behind those that it does: curiosity and
-        failover bring it the attempts by which it makes its way.
+        A provider that the model does not know goes behind those that it does, until enough is
+        known of it: a share of the requests and failover bring it the attempts by which it makes
+        its way.
         """
         candidates, model = context.candidates, self.model
         if model is None:
@@ -204,12 +242,25 @@ class Beliefs:
         found = [prior for prior in known if prior is not None]
         if not found:
             return [(falling_prior(place), False) for place in range(len(candidates))]
-        behind = min(found) - _UNKNOWN_BEHIND
+        usual, behind = sum(found) / len(found), min(found) - _UNKNOWN_BEHIND
         worth = self._options.place_worth
         return [
-            (behind, False) if prior is None else (prior - worth * place, True)
-            for place, prior in enumerate(known)
+            (prior - worth * place, True)
+            if prior is not None
+            else (behind if self._new(name) else usual - worth * place, False)
+            for place, (name, prior) in enumerate(zip(candidates, known, strict=True))
         ]
+
+    def _new(self, provider: str) -> bool:
+        """Whether too little is known of a provider that the model does not know."""
+        return self._told.get(provider, 0) < self._options.newcomer_outcomes
+
+    def _trust(self, *, trained: bool) -> float:
+        """How much it takes to overturn what is expected of a provider."""
+        memory = self._options.traits
+        if trained:
+            return memory.trained
+        return memory.cold if self.model is None else memory.newcomer
 
     def _worth(self, context: SelectionContext) -> dict[str, float]:
         """What a success of each candidate is worth, where that is not 1.
@@ -242,7 +293,3 @@ class Beliefs:
             make_room(self._latencies)
             latency = self._latencies[provider, operation] = Latency()
         latency.learn(latency_s)
-
-    def worked(self, call: Call) -> None:
-        """Note an answer that was no user's error."""
-        self._user_errors.note(call.provider, call.institution_id, users_own=False)

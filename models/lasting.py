@@ -31,21 +31,22 @@ class TraitMemory:
     """How long traits are remembered, and how much it takes to overturn what was expected.
 
     `half_life_s` seconds to count half; `trained` failures' worth of trust in the prior of a model
-    that knows the provider, `cold` in that of the priority order.
+    that knows the provider, `newcomer` in what the others of a model are, `cold` in the priority order.
     """
 
     half_life_s: float = 3.0 * 3600.0
     trained: float = 16.0
+    newcomer: float = 2.5
     cold: float = 5.0
 
 
 class _Trait:
-    """Decayed failures, seen and expected, as of `t_s`."""
+    """Decayed failures, seen and expected, as of `t_s`; `answers` wait to be expected of."""
 
-    __slots__ = ("expected", "failed", "t_s")
+    __slots__ = ("answers", "expected", "failed", "t_s")
 
     def __init__(self, t_s: float) -> None:
-        self.failed = self.expected = 0.0
+        self.failed = self.expected = self.answers = 0.0
         self.t_s = t_s
 
 
@@ -69,10 +70,9 @@ class LastingTraits:
         t_s: float,
         *,
         expected: float,
-        trained: bool,
+        trust: float,
     ) -> tuple[float, float]:
-        """The failure ratio in calm, and its standard deviation; `expected` is the prior's, 0 to 1."""
-        trust = self._memory.trained if trained else self._memory.cold
+        """The failure ratio in calm, and its standard deviation; `expected` is the prior's."""
         ratio = max(_LEAST_EXPECTED, expected)
         spread = 0.0
         decay_per_s = self._decay_per_s
@@ -98,35 +98,70 @@ class LastingTraits:
         *,
         failed: bool,
         expected: float,
-        trained: bool,
+        trust: float,
         weight: float,
     ) -> None:
         """Take in one attempt that was to fail with probability `expected`; `weight` is 0 to 1."""
         key = (provider, operation, institution_id)
-        waiting = self._waiting.get(key)
         if failed:
+            waiting = self._waiting.get(key)
             if waiting is None:
                 make_room(self._waiting)
                 waiting = self._waiting[key] = []
             if len(waiting) <= _LONGEST_RUN:
                 waiting.append(weight)
             return
-        lone = 0.0
-        if waiting is not None:
-            del self._waiting[key]
-            if len(waiting) <= _LONGEST_RUN:
-                lone = sum(waiting)
-        trust = self._memory.trained if trained else self._memory.cold
+        self._count(key, t_s, weight, self._lone(key), expected=expected, trust=trust)
+
+    def answered(
+        self,
+        provider: str,
+        operation: str,
+        institution_id: str | None,
+        t_s: float,
+        *,
+        expected: float,
+        trust: float,
+        weight: float,
+    ) -> None:
+        """Take in a user's own error: an attempt that did not fail, and is no success either.
+
+        By itself it moves nothing. But left out, a storm would thin out the successes alone, so it
+        is one of the calls among which failures are counted, from the next answer on.
+        """
+        key = (provider, operation, institution_id)
+        self._trait((provider, operation), t_s).answers += weight
+        self._trait((provider, "bank", institution_id), t_s).answers += weight
+        lone = self._lone(key)
+        if lone:
+            self._count(key, t_s, 0.0, lone, expected=expected, trust=trust)
+
+    def _lone(self, key: tuple[str, str, str | None]) -> float:
+        """The failures that waited for an answer there, unless they were too many in a row."""
+        waiting = self._waiting.pop(key, None)
+        return 0.0 if waiting is None or len(waiting) > _LONGEST_RUN else sum(waiting)
+
+    def _count(
+        self,
+        key: tuple[str, str, str | None],
+        t_s: float,
+        worked: float,
+        lone: float,
+        *,
+        expected: float,
+        trust: float,
+    ) -> None:
+        provider, operation, institution_id = key
         wide = self._trait((provider, operation), t_s)
         narrow = self._trait((provider, "bank", institution_id), t_s)
         base = max(_LEAST_EXPECTED, expected)
         of_wide = (wide.failed + trust) / (wide.expected + trust)
         of_narrow = (narrow.failed + trust) / (narrow.expected + trust)
-        counts = weight + lone
-        wide.expected += counts * min(1.0, base * of_narrow)
-        narrow.expected += counts * min(1.0, base * of_wide)
-        wide.failed += lone
-        narrow.failed += lone
+        for trait, of_other in ((wide, of_narrow), (narrow, of_wide)):
+            calls = worked + lone + trait.answers
+            trait.answers = 0.0
+            trait.expected += calls * min(1.0, base * of_other)
+            trait.failed += lone
         if len(self._traits) > _LIMIT:
             self._sweep(t_s)
 
@@ -138,6 +173,7 @@ class LastingTraits:
             kept = exp((trait.t_s - t_s) * self._decay_per_s)
             trait.failed *= kept
             trait.expected *= kept
+            trait.answers *= kept
             trait.t_s = t_s
         return trait
 

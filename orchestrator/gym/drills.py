@@ -17,7 +17,8 @@ __all__ = ["DrillReport", "drill"]
 
 _SICK: Final = "plaid"
 _LEVELS: Final = {"plaid": 0.985}
-_WARM_UP_S: Final = 60.0
+_WARM_UP_S: Final = 300.0
+_BEFORE_S: Final = 60.0
 _AFTER_S: Final = 100.0
 _NEVER_OPENS: Final = BreakerOptions(failure_threshold=1000)
 
@@ -29,7 +30,7 @@ class DrillReport:
     `to_the_dying`: first attempts sent to a dead provider after its first failure was known.
     `silent_left_s`: seconds from a provider's falling silent until it gets less than a tenth of its
     share. `silent_p99_s`: its p99 before. `back_s`: seconds from its recovery until it has 80 % of
-    its share again, after an outage of `outage_s`. `storm_points`: points of traffic moved by a
+    its share before the outage of `outage_s` again. `storm_points`: points of traffic moved by a
     storm of users' own errors.
     """
 
@@ -77,7 +78,7 @@ def drill(
         to_the_dying=_after_first_failure(dead, begins_s, ends_s),
         silent_p99_s=latencies[int(0.99 * (len(latencies) - 1))] if latencies else 0.0,
         silent_left_s=_left_s(silent, calm, begins_s, begins_s + 60.0),
-        back_s=_back_s(dead, calm, ends_s),
+        back_s=_back_s(dead, begins_s, ends_s),
         storm_points=100.0 * abs(_share(storm, begins_s, ends_s) - _share(calm, begins_s, ends_s)),
     )
 
@@ -97,7 +98,7 @@ def _after_first_failure(firsts: list[FirstAttempt], from_s: float, to_s: float)
 def _left_s(
     firsts: list[FirstAttempt], calm: list[FirstAttempt], from_s: float, to_s: float
 ) -> float:
-    fair = _share(calm, from_s - _WARM_UP_S, from_s)
+    fair = _share(calm, from_s - _BEFORE_S, from_s)
     step_s = 1.0
     left_s = to_s - from_s
     at_s = to_s - step_s
@@ -107,9 +108,10 @@ def _left_s(
     return left_s
 
 
-def _back_s(firsts: list[FirstAttempt], calm: list[FirstAttempt], from_s: float) -> float:
-    fair = _share(calm, from_s, from_s + _AFTER_S)
+def _back_s(firsts: list[FirstAttempt], began_s: float, ended_s: float) -> float:
+    # Its share before, not that of a calm run: who was away for long has less to learn from.
+    fair = _share(firsts, began_s - _BEFORE_S, began_s)
     for second in range(0, int(_AFTER_S) - 10, 5):
-        if _share(firsts, from_s + second, from_s + second + 10.0) >= 0.8 * fair:
+        if _share(firsts, ended_s + second, ended_s + second + 10.0) >= 0.8 * fair:
             return float(second)
     return math.inf

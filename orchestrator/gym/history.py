@@ -16,7 +16,7 @@ from .world import DAY_RATE_PER_S, Request, World
 
 __all__ = ["HISTORY_DAYS", "ModelShelf", "model_of"]
 
-HISTORY_DAYS: Final = 2.0
+HISTORY_DAYS: Final = 7.0
 _EVEN_RATIO: Final = 0.06
 """Share of the log's first attempts that was drawn evenly: the even slice and curiosity."""
 

@@ -27,7 +27,7 @@ OPERATIONS: Final = {"getAccounts": 0.45, "syncTransactions": 0.45, "createLink"
 _LEVELS: Final = {"plaid": 0.970, "mx": 0.965, "finicity": 0.960, "belvo": 0.955}
 _MEDIAN_S: Final = {"plaid": 0.45, "mx": 0.60, "finicity": 0.80, "belvo": 0.90}
 _SLOWNESS: Final = {"getAccounts": 1.0, "syncTransactions": 1.6, "createLink": 0.6}
-_INSTITUTIONS: Final = {"US": 10, "MX": 5}
+_INSTITUTIONS: Final = {"US": 54, "MX": 28}
 _US_SHARE: Final = 0.75
 _ALL_LINKED: Final = 0.6
 """Share of reads whose space has linked the bank at every provider; the rest at two of them."""

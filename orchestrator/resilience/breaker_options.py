@@ -25,7 +25,7 @@ class BreakerOptions:
         half_open_permits: probes that may be in flight at once, 1 to 100. Default 1. With more than
             `success_threshold` the surplus answers come too late to count.
         max_timeout_s: cap in seconds of the open interval, which doubles after every failed probe,
-            0.001 to 86400. Default 600. Jitter comes on top of the cap, so that capped breakers
+            0.001 to 86400. Default 120. Jitter comes on top of the cap, so that capped breakers
             still spread. At or below `timeout_s` nothing grows: the interval stays `timeout_s`.
         permit_lease_s: seconds after which a permit that nobody reported is released, 0.001 to
             86400. Default 660, a minute over the longest request. Shorter than the longest call, it
@@ -40,7 +40,7 @@ class BreakerOptions:
     success_threshold: int = 2
     timeout_s: float = 60.0
     half_open_permits: int = 1
-    max_timeout_s: float = 600.0
+    max_timeout_s: float = 120.0
     permit_lease_s: float = 660.0
 
     def __post_init__(self) -> None:

@@ -1,6 +1,7 @@
 """The adaptive policy: who is tried first, and why."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -109,7 +110,7 @@ def test_lone_failure_is_doubted_and_three_are_believed(
     tell(policy, outcome, times=2, at=NOON + 2)
     thrice = choice(policy, NOON + 4).propensities["plaid"]
 
-    assert 0.05 < once < 0.9
+    assert 0.03 < once < 0.9
     assert thrice < 0.08
     assert ask(policy, NOON + 4) == ("mx", "finicity", "plaid")
 
@@ -204,7 +205,7 @@ def test_recovery_is_looked_for_more_as_time_passes(policy: SelectionPolicy, fai
 
     assert chances == sorted(chances)
     assert chances[0] < 0.1
-    assert 0.005 < chances[1] < 0.15
+    assert 0.002 < chances[1] < 0.15
     assert chances[3] > 0.9
 
 
@@ -487,3 +488,86 @@ def test_unknown_policy_is_refused() -> None:
     """The message names the policies that there are."""
     with pytest.raises(ValueError, match="known are adaptive, priority, round_robin"):
         SelectionPolicy(policy="oracle")
+
+
+def test_mere_slowness_is_no_lasting_trait() -> None:
+    """An attempt that was overdue and then worked leaves no failure behind, once it is back."""
+    calm, late = (AdaptivePolicy(None, exploration_ratio=0.0) for _ in range(2))
+    asked = SelectionContext(
+        operation="getAccounts",
+        region="US",
+        institution_id="ins_chase",
+        candidates=US,
+        at=NOON,
+    )
+    back = AttemptOutcome(
+        provider="plaid",
+        operation="getAccounts",
+        region="US",
+        institution_id="ins_chase",
+        at=NOON,
+        latency_s=0.2,
+        outcome="success",
+        attempt_number=1,
+    )
+    for policy in (calm, late):
+        for step in range(200):
+            at = NOON + 10.0 * step
+            policy.dispatch(replace(asked, at=at), "plaid", 1, at)
+            if policy is late and step >= 30 and step % 5 == 0:
+                policy.decide(replace(asked, at=at + 8.0))
+            policy.observe(replace(back, at=at + 9.0 * (policy is late)))
+    at = NOON + 30_000.0
+    scores = [policy.decide(replace(asked, at=at)).scores["plaid"] for policy in (calm, late)]
+
+    assert scores[0] == pytest.approx(scores[1], abs=0.01)
+
+
+def test_a_storm_of_users_errors_hides_no_successes() -> None:
+    """With most answers users' own errors, a failure rate is still that of all calls answered."""
+    plain, stormy = (AdaptivePolicy(None, exploration_ratio=0.0) for _ in range(2))
+    asked = SelectionContext(
+        operation="getAccounts",
+        region="US",
+        institution_id="ins_chase",
+        candidates=US,
+        at=NOON,
+    )
+    for policy in (plain, stormy):
+        for step in range(1000):
+            failed = step % 20 == 10
+            users_own = policy is stormy and step % 10 < 7 and not failed
+            kind = "network" if failed else "auth" if users_own else "success"
+            policy.observe(
+                AttemptOutcome(
+                    provider="plaid",
+                    operation="getAccounts",
+                    region="US",
+                    institution_id="ins_chase",
+                    at=NOON + 5.0 * step,
+                    latency_s=0.2,
+                    outcome=kind,
+                    attempt_number=1,
+                    scope="connection" if users_own else None,
+                )
+            )
+    at = NOON + 20_000.0
+    scores = [policy.decide(replace(asked, at=at)).scores["plaid"] for policy in (plain, stormy)]
+
+    assert scores[0] == pytest.approx(scores[1], abs=2e-3)
+
+
+def test_a_newcomer_gets_a_small_share_until_it_is_known() -> None:
+    """Whom the model does not know is tried now and then, makes its way if it is good, or not."""
+    shares = {}
+    for failing in (0, 3):
+        policy = SelectionPolicy(model=MODEL, exploration_ratio=0.0)
+        first = choice(policy).propensities["finicity"]
+        for step in range(700):
+            kind = "provider_down" if step % 10 < failing else "success"
+            tell(policy, kind, provider="finicity", at=NOON + 20.0 * step)
+        shares[failing] = first, choice(policy, NOON + 20_000.0).propensities["finicity"]
+
+    assert 0.1 < shares[0][0] < 0.2
+    assert shares[0][1] > 0.9
+    assert shares[3][1] < 0.05

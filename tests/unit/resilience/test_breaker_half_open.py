@@ -88,8 +88,8 @@ def test_a_failed_probe_opens_it_whatever_was_counted() -> None:
 
 
 def test_the_interval_doubles_with_each_failed_probe_up_to_the_cap() -> None:
-    """60, 120, 240, 480, 600, 600 seconds."""
-    breaker = half_open()
+    """60, 120, 240, 480, 600, 600 seconds, where ten minutes are the cap."""
+    breaker = half_open(BreakerOptions(max_timeout_s=600.0))
     now, intervals = 60.0, []
 
     for _ in range(5):
@@ -102,9 +102,20 @@ def test_the_interval_doubles_with_each_failed_probe_up_to_the_cap() -> None:
     assert intervals == [120.0, 240.0, 480.0, 600.0, 600.0]
 
 
+def test_a_dead_provider_is_asked_every_two_minutes_as_shipped() -> None:
+    """The interval doubles once, and no recovery goes unseen for longer than that."""
+    breaker = half_open()
+    now = 60.0
+
+    for _ in range(3):
+        call(breaker, Verdict.FAILURE, now)
+        assert breaker.remaining_delay_s(now) == 120.0
+        now += 120.0
+
+
 def test_jitter_makes_grown_intervals_longer_and_does_not_add_up() -> None:
     """The next interval doubles what was there before jitter."""
-    breaker = half_open()
+    breaker = half_open(BreakerOptions(max_timeout_s=600.0))
 
     call(breaker, Verdict.FAILURE, 60.0, jitter_ratio=0.5)
     assert breaker.remaining_delay_s(60.0) == 180.0

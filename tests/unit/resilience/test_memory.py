@@ -19,6 +19,7 @@ from orchestrator.domain import CircuitState, Lane
 from orchestrator.resilience import (
     AdmitRequest,
     BoardMemory,
+    BreakerOptions,
     CircuitBoard,
     CircuitRejection,
     Control,
@@ -67,10 +68,12 @@ def reborn(
     return fresh
 
 
-def board_reborn(board: CircuitBoard, told_at: float, elapsed_s: float) -> CircuitBoard:
+def board_reborn(
+    board: CircuitBoard, told_at: float, elapsed_s: float, options: BreakerOptions | None = None
+) -> CircuitBoard:
     """A board in another process, whose clock is at 0 when it takes up the memory."""
     memory = json.loads(json.dumps(board.memory(told_at)))
-    fresh = CircuitBoard()
+    fresh = CircuitBoard(options)
     fresh.restore(cast(BoardMemory, memory), 0.0, elapsed_s)
     return fresh
 
@@ -229,11 +232,12 @@ def test_more_connections_than_are_told_all_count_as_full() -> None:
 
 def test_an_open_circuit_stays_open_for_its_time() -> None:
     """What is left of it, since it opened, and with the interval that it has grown to."""
-    board = CircuitBoard()
+    options = BreakerOptions(max_timeout_s=600.0)
+    board = CircuitBoard(options)
     attempt(board, DOWN, 0.0, times=5)
     board.record(admitted(board, 60.0), DOWN, 60.0)
 
-    fresh = board_reborn(board, 70.0, 30.0)
+    fresh = board_reborn(board, 70.0, 30.0, options)
 
     picture = fresh.snapshot(0.0)
     assert (CircuitState.OPEN, 80.0, 100.0) == (
