@@ -217,7 +217,9 @@ class AttemptLogDesk:
 
 def _give_way() -> None:
     """Let the thread that commits go first where both want the processor."""
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _READERS_NICENESS)
+    thread = threading.get_native_id()
+    niceness = os.getpriority(os.PRIO_PROCESS, thread) + _READERS_NICENESS
+    os.setpriority(os.PRIO_PROCESS, thread, niceness)
 
 
 def _json_rows(frame: "pd.DataFrame") -> list[Json]:
