@@ -173,6 +173,9 @@ class RetrainingJob:
 
     def _is_anything_to_mind(self) -> bool:
         """Whether there is a model that may drift, or a trial."""
+        folder = Path(self._folder)
+        if not folder.is_dir() or not any(folder.iterdir()):
+            return False  # without what it takes to read models
         from models import ModelRegistry, ModelUnusable  # noqa: PLC0415  only where the job runs
         from models.promotion import TrialStore  # noqa: PLC0415  as above
 
