@@ -55,7 +55,9 @@ def test_a_signal_to_the_whole_group_stops_it_in_order(stopping: Serving) -> Non
 
     assert code == 0, stopping.lines
     assert time.monotonic() - began < WITHIN_S
-    assert "attempt log and vault closed" in "\n".join(stopping.lines)
+    told = "\n".join(stopping.lines)
+    assert "Ray Serve stopped" in told
+    assert "attempt log and vault closed" in told
     assert [] == psutil.wait_procs(left, timeout=WITHIN_S)[1]
     assert not [row for row in ids if row not in logged(stopping)]
 
