@@ -169,6 +169,21 @@ class AttemptLogDesk:
             self._readers, lambda: _json_rows(self._frame(store, sql))
         )
 
+    async def export(self, sql: str, path: Path) -> int:
+        """Write the rows for one SELECT to a Parquet file, in pieces; how many they are.
+
+        Raises:
+            QueryRefused: as above.
+            StoreError: as above, or the file cannot be written.
+
+        """
+        store = await self._store()
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(
+            self._readers,
+            lambda: store.export_parquet(path, sql=sql, timeout_s=self._query_timeout_s),
+        )
+
     async def close(self) -> None:
         """Commit what is there and close the file."""
         self._ending.set()
@@ -217,7 +232,9 @@ class AttemptLogDesk:
 
 def _give_way() -> None:
     """Let the thread that commits go first where both want the processor."""
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _READERS_NICENESS)
+    thread = threading.get_native_id()
+    niceness = os.getpriority(os.PRIO_PROCESS, thread) + _READERS_NICENESS
+    os.setpriority(os.PRIO_PROCESS, thread, niceness)
 
 
 def _json_rows(frame: "pd.DataFrame") -> list[Json]:

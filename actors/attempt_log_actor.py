@@ -3,6 +3,7 @@
 What it is made of is imported in its own process: whoever makes the actor has no use for DuckDB.
 """
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from actors.installation import ATTEMPTS_FILE, archive_folder, spool_folder
@@ -74,6 +75,10 @@ class AttemptLogActor:
     async def frame(self, sql: str) -> "pd.DataFrame":
         """Rows for one SELECT, as a frame."""
         return await self._desk.frame(sql)
+
+    async def export(self, sql: str, path: str) -> int:
+        """Write the rows for one SELECT to a Parquet file; how many they are."""
+        return await self._desk.export(sql, Path(path))
 
     async def close(self) -> None:
         """Commit and close the file."""

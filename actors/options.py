@@ -9,6 +9,7 @@ from typing import Any, Final, cast
 
 import ray
 from ray.actor import ActorHandle
+from ray.remote_function import RemoteFunction
 
 from actors.folders import check_same_folder
 
@@ -20,6 +21,7 @@ __all__ = [
     "Handle",
     "attempt_log_actor",
     "backfill_actor",
+    "look_task",
     "named_actor",
     "provider_actor",
     "provider_actor_name",
@@ -83,6 +85,13 @@ def provider_actor(provider: str) -> Handle:
 def retraining_actor() -> Handle:
     """The job that trains models beside all that serves."""
     return named_actor(RETRAINING, "actors.retraining", "RetrainingActor")
+
+
+def look_task() -> RemoteFunction:
+    """A look of that job at the log, in a process that ends with it and gives its memory back."""
+    from actors.retraining_look import look_apart  # noqa: PLC0415  as for actors
+
+    return cast(RemoteFunction, ray.remote(num_cpus=0, max_calls=1, max_retries=0)(look_apart))
 
 
 def router_actor() -> Handle:

@@ -9,7 +9,8 @@ from typing import Any, Final
 from uuid import uuid4
 
 import ray
-from ray.exceptions import RayActorError, RayTaskError
+from ray.exceptions import RayActorError, RayTaskError, WorkerCrashedError
+from ray.remote_function import RemoteFunction
 
 from actors.mail import Ask, packed_letters, unpacked_replies
 from actors.mailbox import Letter, Mailbox, Returned
@@ -17,7 +18,7 @@ from actors.options import Handle
 from actors.ports import ActorLost
 from orchestrator.domain import OrchestratorError
 
-__all__ = ["MailedRemote", "Remote"]
+__all__ = ["MailedRemote", "Remote", "run_apart"]
 
 _MOST_UNDER_WAY: Final = 10_000
 """Calls of one process under way at one actor."""
@@ -87,6 +88,16 @@ class _Wire(Remote):
         return unpacked_replies(await self._call("collect", session))
 
 
+async def run_apart(task: RemoteFunction, *args: object) -> Any:
+    """What a task answers, which runs in a process of its own.
+
+    Raises:
+        ActorLost: its process died.
+
+    """
+    return await _outcome(task.remote(*args), "a task")
+
+
 async def _outcome(reference: Any, method: str) -> Any:
     try:
         return await reference
@@ -95,5 +106,5 @@ async def _outcome(reference: Any, method: str) -> Any:
         if isinstance(cause, OrchestratorError):
             raise cause from None
         raise
-    except RayActorError as error:
+    except (RayActorError, WorkerCrashedError) as error:
         raise ActorLost(f"{type(error).__name__} in {method}") from None

@@ -3,8 +3,10 @@
 from typing import TYPE_CHECKING, Any, cast
 
 from actors.messages import AttemptOrder, AttemptReply
+from actors.options import look_task
 from actors.ports import LogStanding
-from actors.remote import MailedRemote, Remote
+from actors.remote import MailedRemote, Remote, run_apart
+from actors.retraining_look import LookOrder, Seen
 from orchestrator.domain import (
     Json,
     OperationRequest,
@@ -16,7 +18,7 @@ from orchestrator.resilience import HealthSnapshot
 if TYPE_CHECKING:
     from orchestrator.attempt_log import LogStats
 
-__all__ = ["RemoteLog", "RemoteProvider", "RemoteRouter"]
+__all__ = ["RemoteLog", "RemoteProvider", "RemoteRouter", "looked_apart"]
 
 
 class RemoteProvider(MailedRemote):
@@ -82,6 +84,10 @@ class RemoteLog(Remote):
         """Rows for one SELECT, as a pandas frame."""
         return await self._call("frame", sql)
 
+    async def export(self, sql: str, path: str) -> int:
+        """Write the rows for one SELECT to a Parquet file; how many they are."""
+        return int(await self._call("export", sql, path))
+
     async def close(self) -> None:
         """Commit and close the file."""
         await self._call("close")
@@ -101,3 +107,8 @@ class RemoteRouter(MailedRemote):
     async def close(self) -> None:
         """Flush what is waiting and let go."""
         await self._call("close")
+
+
+async def looked_apart(order: LookOrder) -> Seen:
+    """A look of the retraining job, in a process that ends with it."""
+    return cast(Seen, await run_apart(look_task(), order))

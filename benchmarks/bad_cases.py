@@ -6,17 +6,19 @@ a batch of which every item fails. All over HTTP, on a system as it ships.
 
 import asyncio
 import json
-import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from statistics import quantiles
 from typing import Final
 
 import aiohttp
+import uvloop
 
 from benchmarks.batch_ops import batch_body
+from benchmarks.crowd import ask_at_once
+from benchmarks.health_probe import probed
 from benchmarks.resident import residents, total_mb
 from benchmarks.results import BenchmarkFailed, Figure, Reach, Result
 from benchmarks.served import accounts_bodies, served
@@ -30,9 +32,9 @@ _SPACES: Final = 64
 _DEADLINE_MS: Final = 5_000
 _GRACE_MS: Final = 2_000.0
 """How long after its deadline an answer may be on its way through everything that is busy."""
+_WITHIN_S: Final = 120.0
 _MOST_HEALTH_MS: Final = 100.0
 _MOST_GROWTH_MB: Final = 300.0
-_PROBE_EVERY_S: Final = 0.05
 _CONFIG: Final = """\
 [breaker]
 failure_threshold = 1000
@@ -64,10 +66,10 @@ def run(setting: Setting) -> Result:
         for number in range(setting.runs):
             setting.progress(f"run {number + 1} of {setting.runs}")
             before = total_mb(residents(system.data_dir))
-            silent.append(asyncio.run(_silent(system.url, vendor, spaces, operations)))
-            asyncio.run(_leaving(system.url, vendor, spaces, setting.sized(_LEAVING, 50)))
+            silent.append(uvloop.run(_silent(system.url, vendor, spaces, operations)))
+            uvloop.run(_leaving(system.url, vendor, spaces, setting.sized(_LEAVING, 50)))
             failing.append(
-                asyncio.run(_failing(system.url, vendor, spaces, setting.sized(_ITEMS, 100)))
+                uvloop.run(_failing(system.url, vendor, spaces, setting.sized(_ITEMS, 100)))
             )
             grown.append(total_mb(residents(system.data_dir)) - before)
     healthy = Reach.value_at_most(_MOST_HEALTH_MS)
@@ -109,17 +111,15 @@ async def _silent(url: str, vendor: str, spaces: Sequence[str], operations: int)
         json.dumps({**json.loads(body), "deadlineMs": _DEADLINE_MS}).encode()
         for body in accounts_bodies(tuple(spaces))
     ]
-    async with _session() as session, _probing(session, url, seen):
+    async with _session() as session:
         await _hand_back(session, url)
         await _set_mode(session, vendor, "silent")
 
-        async def one(number: int) -> None:
-            began = time.perf_counter()
-            status, _ = await _post(session, f"{url}{_GET_ACCOUNTS}", bodies[number % len(bodies)])
-            seen.statuses[status] += 1
-            seen.slowest_ms = max(seen.slowest_ms, (time.perf_counter() - began) * 1000)
-
-        await asyncio.gather(*(one(number) for number in range(operations)))
+        asked = [bodies[number % len(bodies)] for number in range(operations)]
+        with probed(f"{url}/healthz", seen.health_ms):
+            answered = await ask_at_once(f"{url}{_GET_ACCOUNTS}", asked, within_s=_WITHIN_S)
+        seen.statuses.update(answer.status for answer in answered)
+        seen.slowest_ms = max(answer.took_ms for answer in answered)
         await _set_mode(session, vendor, "answering")
     return seen
 
@@ -156,39 +156,16 @@ async def _leaving(url: str, vendor: str, spaces: Sequence[str], callers: int) -
 async def _failing(url: str, vendor: str, spaces: Sequence[str], items: int) -> _Seen:
     """A batch of which every item fails."""
     seen = _Seen()
-    async with _session() as session, _probing(session, url, seen):
+    async with _session() as session:
         await _set_mode(session, vendor, "failing")
-        _, answer = await _post(session, f"{url}/v1/batch", batch_body(spaces, items))
+        with probed(f"{url}/healthz", seen.health_ms):
+            _, answer = await _post(session, f"{url}/v1/batch", batch_body(spaces, items))
         await _set_mode(session, vendor, "answering")
     results = json.loads(answer)["results"]
     seen.statuses.update(result["status"] for result in results)
     if len(results) != items or seen.statuses[200]:
         raise BenchmarkFailed(f"a batch that fails was answered with {dict(seen.statuses)}")
     return seen
-
-
-@asynccontextmanager
-async def _probing(session: aiohttp.ClientSession, url: str, seen: _Seen) -> AsyncIterator[None]:
-    """Ask for the system's health all the while, over a connection of its own."""
-
-    async def probe() -> None:
-        while True:
-            began = time.perf_counter()
-            async with session.get(f"{url}/healthz") as response:
-                await response.read()
-                if response.status != 200:
-                    raise BenchmarkFailed(f"/healthz was answered with {response.status}")
-            seen.health_ms.append((time.perf_counter() - began) * 1000)
-            await asyncio.sleep(_PROBE_EVERY_S)
-
-    probing = asyncio.create_task(probe())
-    try:
-        yield
-    finally:
-        probing.cancel()
-        (ended,) = await asyncio.gather(probing, return_exceptions=True)
-    if isinstance(ended, Exception):
-        raise ended
 
 
 def _session() -> aiohttp.ClientSession:

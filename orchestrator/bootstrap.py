@@ -4,7 +4,6 @@ The one place where the parts meet. Settings that must reach every process trave
 environment, which Ray's processes inherit; secrets never in arguments.
 """
 
-import asyncio
 import logging
 import os
 import secrets
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from orchestrator.domain import ConfigurationError, OrchestratorError
 from orchestrator.ingress import LOOPBACK, OwnPlaces, ray_environment, tell_imported_ray
 from orchestrator.ray_start import start_ray
+from orchestrator.ray_stop import stop_ray
 from orchestrator.runtime import TOKEN_FILE, RunningSystem
 from orchestrator.sandbox_process import SandboxProcess, sandbox_environment
 from orchestrator.settings import Settings, load_settings
@@ -37,7 +37,6 @@ Progress = Callable[[str], None]
 """Is told each step, so that nobody wonders."""
 
 _ACTOR_START_TIMEOUT_S: Final = 120.0
-_DRAIN_TIMEOUT_S: Final = 10.0
 _SERVE_LOGGING: Final = {"log_level": "WARNING", "enable_access_log": False}
 
 
@@ -148,7 +147,9 @@ class System:
             self._running.forget(self._settings.data_dir)
             self._running = None
         if self._ray_started:
-            self._stop_ray()
+            stop_ray(self._providers, self._progress, http=self._http)
+            self._ray_started = False
+            self._progress("Ray stopped")
         if self._places is not None:
             self._places.remove()
             self._places = None
@@ -285,38 +286,3 @@ class System:
 
         serve.run(app, name=APPLICATION, route_prefix="/", logging_config=_SERVE_LOGGING)
         self._progress("HTTP ready")
-
-    def _stop_ray(self) -> None:
-        import ray  # noqa: PLC0415  as above
-
-        if ray.is_initialized():
-            if self._http:
-                self._stop_serve()
-            with suppress(Exception):
-                asyncio.run(self._drain())
-            ray.shutdown()
-        self._ray_started = False
-        self._progress("Ray stopped")
-
-    def _stop_serve(self) -> None:
-        from ray import serve  # noqa: PLC0415  as above
-
-        from orchestrator.web.deployment import APPLICATION  # noqa: PLC0415  as above
-
-        # Deleting drains the replicas, whose routers then flush; the controller and the proxy hold
-        # nothing and end with Ray. A Serve that never came up has nothing to delete.
-        with suppress(Exception):
-            serve.delete(APPLICATION)
-            self._progress("Ray Serve stopped")
-
-    async def _drain(self) -> None:
-        """Everything acknowledged goes to disk before its actors are ended."""
-        from actors.options import attempt_log_actor, vault_actor  # noqa: PLC0415  as above
-        from actors.remote_ports import RemoteLog  # noqa: PLC0415  as above
-        from actors.remote_vault import RemoteVault  # noqa: PLC0415  as above
-
-        async with asyncio.timeout(_DRAIN_TIMEOUT_S):
-            await asyncio.gather(*(port.drain() for port in self._providers.values()))
-            await RemoteLog(attempt_log_actor()).close()
-            await RemoteVault(vault_actor()).close()
-        self._progress("attempt log and vault closed")

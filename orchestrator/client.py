@@ -9,7 +9,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TypedDict, TypeVar, Unpack, cast
 
-from orchestrator.backfill_jobs import BackfillJobs, BackfillOptions
+from orchestrator.backfill_calls import BackfillCalls, SyncBackfillCalls
 from orchestrator.bootstrap import System, prepare_environment
 from orchestrator.domain import (
     DecisionSummary,
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from actors.remote_ports import RemoteLog, RemoteRouter
-    from orchestrator.backfill import BackfillReport, JobStanding, Source
 
 __all__ = ["ExecuteOptions", "Orchestrator", "SyncOrchestrator"]
 
@@ -56,7 +55,7 @@ def _quiet(_step: str) -> None:
     """Tell nobody."""
 
 
-class Orchestrator:
+class Orchestrator(BackfillCalls):
     """All operations over all providers, awaited.
 
     Make it with `connect` and use it as an asynchronous context manager:
@@ -69,6 +68,7 @@ class Orchestrator:
     """
 
     def __init__(self, settings: Settings, *, start: bool = True) -> None:
+        super().__init__(settings)
         self._settings = settings
         self._may_start = start
         self._system: System | None = None
@@ -77,9 +77,6 @@ class Orchestrator:
         self._log: RemoteLog | None = None
         self._joined = False
         self._sandbox_url: str | None = None
-        self._jobs = BackfillJobs(
-            settings.data_dir, frozenset(settings.policies.regions), self._start_job
-        )
 
     @classmethod
     def connect(cls, *, start: bool = True) -> Self:
@@ -166,85 +163,6 @@ class Orchestrator:
         frame: pd.DataFrame = await log.frame(sql)
         return frame
 
-    async def backfill(
-        self, frame_or_path: "Source", **options: Unpack[BackfillOptions]
-    ) -> "BackfillReport":
-        """Ask for many accounts at once, each once; the job outlives this process.
-
-        Run again with the same `job_id`, it skips what is done and asks again for what failed. The
-        rows are in the data folder's `transactions`; read them with
-        `orchestrator.backfill.read_transactions`.
-
-        Args:
-            frame_or_path: a pandas frame, a CSV or Parquet file, a DuckDB relation, or a SELECT
-                that DuckDB can read by itself. Columns: `spaceId` and one of `accountId`,
-                `institutionId`, `connectionId`; if there, also `startDate`, `endDate`,
-                `deadlineMs` and `preferredProvider`.
-            options: see `BackfillOptions`.
-
-        Returns:
-            What became of every item; items that failed are no exception.
-
-        Raises:
-            BackfillRefused: nothing was begun; says what is wrong with the input or the options.
-            StoreError: the job cannot go on, say because the disk is full; run it again.
-
-        """
-        self._joined_router()
-        return await self._jobs.run(frame_or_path, **options)
-
-    async def watch_backfill(self, job_id: str, *, progress: bool = True) -> "JobStanding":
-        """Wait until a job is over or paused, with a bar.
-
-        Raises:
-            BackfillRefused: there is no such job.
-            StoreError: the job cannot go on; says why.
-
-        """
-        self._joined_router()
-        return await self._jobs.watch(job_id, progress=progress)
-
-    async def backfill_status(self, job_id: str) -> "JobStanding":
-        """How a job stands, and how fast it goes.
-
-        Raises:
-            BackfillRefused: there is no such job.
-
-        """
-        return await asyncio.to_thread(self._jobs.status, job_id)
-
-    async def list_backfills(self) -> "tuple[JobStanding, ...]":
-        """Every job of the data folder, the latest started first."""
-        return await asyncio.to_thread(self._jobs.all)
-
-    async def pause_backfill(self, job_id: str) -> "JobStanding":
-        """Have a job end what is under way and stop there.
-
-        Raises:
-            BackfillRefused: there is no such job, or it is over.
-
-        """
-        return await asyncio.to_thread(self._jobs.pause, job_id)
-
-    async def resume_backfill(self, job_id: str) -> "JobStanding":
-        """Have a paused or cut off job go on where it is; `watch_backfill` waits for it.
-
-        Raises:
-            BackfillRefused: there is no such job, or it is over.
-
-        """
-        self._joined_router()
-        return await asyncio.to_thread(self._jobs.resume, job_id)
-
-    async def cancel_backfill(self, job_id: str) -> "JobStanding":
-        """Have a job end what is under way and stop for good; what it has read stays.
-
-        Raises:
-            BackfillRefused: there is no such job, or it is over.
-
-        """
-        return await asyncio.to_thread(self._jobs.cancel, job_id)
-
     async def stats(self) -> dict[str, Json]:
         """The document of `GET /admin/stats`."""
         return await self._joined_router().stats()
@@ -259,15 +177,13 @@ class Orchestrator:
             raise NotRunning("enter the context manager first: async with Orchestrator.connect()")
         return self._router
 
+    def _check_joined(self) -> None:
+        self._joined_router()
+
     def _joined_intake(self) -> Intake:
         if self._intake is None:
             raise NotRunning("enter the context manager first: async with Orchestrator.connect()")
         return self._intake
-
-    def _start_job(self, job_id: str) -> None:
-        from actors.options import backfill_actor  # noqa: PLC0415  only once the system is joined
-
-        backfill_actor(job_id).begin.remote()
 
     def _join(self) -> None:
         prepare_environment(self._settings)
@@ -333,7 +249,7 @@ def _refused(operation: str, refusal: RequestRefused) -> OperationResult:
     )
 
 
-class SyncOrchestrator:
+class SyncOrchestrator(SyncBackfillCalls):
     """`Orchestrator` without `await`; its event loop runs in a thread of its own."""
 
     def __init__(self, inner: Orchestrator) -> None:
@@ -350,6 +266,10 @@ class SyncOrchestrator:
             raise
 
     @property
+    def _calls(self) -> Orchestrator:
+        return self._inner
+
+    @property
     def sandbox_url(self) -> str | None:
         """See `Orchestrator.sandbox_url`."""
         return self._inner.sandbox_url
@@ -363,36 +283,6 @@ class SyncOrchestrator:
     def attempts(self, sql: str) -> "pd.DataFrame":
         """See `Orchestrator.attempts`."""
         return self._run(self._inner.attempts(sql))
-
-    def backfill(
-        self, frame_or_path: "Source", **options: Unpack[BackfillOptions]
-    ) -> "BackfillReport":
-        """See `Orchestrator.backfill`. Interrupted, the job goes on; `watch_backfill` waits again."""
-        return self._run(self._inner.backfill(frame_or_path, **options))
-
-    def watch_backfill(self, job_id: str, *, progress: bool = True) -> "JobStanding":
-        """See `Orchestrator.watch_backfill`."""
-        return self._run(self._inner.watch_backfill(job_id, progress=progress))
-
-    def backfill_status(self, job_id: str) -> "JobStanding":
-        """See `Orchestrator.backfill_status`."""
-        return self._run(self._inner.backfill_status(job_id))
-
-    def list_backfills(self) -> "tuple[JobStanding, ...]":
-        """See `Orchestrator.list_backfills`."""
-        return self._run(self._inner.list_backfills())
-
-    def pause_backfill(self, job_id: str) -> "JobStanding":
-        """See `Orchestrator.pause_backfill`."""
-        return self._run(self._inner.pause_backfill(job_id))
-
-    def resume_backfill(self, job_id: str) -> "JobStanding":
-        """See `Orchestrator.resume_backfill`."""
-        return self._run(self._inner.resume_backfill(job_id))
-
-    def cancel_backfill(self, job_id: str) -> "JobStanding":
-        """See `Orchestrator.cancel_backfill`."""
-        return self._run(self._inner.cancel_backfill(job_id))
 
     def stats(self) -> dict[str, Json]:
         """See `Orchestrator.stats`."""

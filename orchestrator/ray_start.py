@@ -1,4 +1,4 @@
-"""Ray on this machine alone, without those of its parts that nobody here would use."""
+"""Ray on this machine alone, without those of its parts that nobody here would use, in our order."""
 
 import logging
 import os
@@ -24,7 +24,7 @@ def start_ray(namespace: str) -> str:
     import ray  # noqa: PLC0415  as above
 
     keep_pandas_out_of_serve()
-    with _without_what_is_not_used(), _told_to_workers(HOOK_VARIABLE, HOOK):
+    with _as_wanted_here(), _told_to_workers(HOOK_VARIABLE, HOOK):
         ray.init(
             address="local",
             namespace=namespace,
@@ -40,20 +40,26 @@ def start_ray(namespace: str) -> str:
 
 
 @contextmanager
-def _without_what_is_not_used() -> Iterator[None]:
+def _as_wanted_here() -> Iterator[None]:
     """Inside it, Ray starts no autoscaler, no forwarder of logs, no dashboard and no agent for it.
 
     Together they take a quarter of a gigabyte and some of the start's time, and `ray.init` has a
     switch for none of them: `include_dashboard=False` starts the dashboard without its pages. What
     is left of the agent is that of an installation without the dashboard's packages.
+
+    What it starts is a session of its own. Ctrl-C in a terminal goes to everybody in the terminal's
+    session: Ray would be gone before what runs on it could be stopped. Its processes end with this
+    one all the same, as the kernel tells them.
     """
     parameter = import_module("ray._private.parameter")
     services = import_module("ray._private.services")
     utils = import_module("ray._private.utils")
+    process = partial(services.ConsolePopen, start_new_session=True)
     lean = partial(parameter.RayParams, no_monitor=True, include_log_monitor=False)
     with ExitStack() as undone:
         undone.enter_context(_put(parameter, "RayParams", lean))
         undone.enter_context(_put(services, "start_api_server", _start_nothing))
+        undone.enter_context(_put(services, "ConsolePopen", process))
         undone.enter_context(_put(utils, "get_dashboard_dependency_error", _no_dashboard))
         yield
 

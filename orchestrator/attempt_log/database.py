@@ -26,6 +26,8 @@ _LOCKED_DOWN: Final[Mapping[str, str | bool | int | float | list[str]]] = {
     "allow_community_extensions": False,
     "allow_persistent_secrets": False,
     "python_enable_replacements": False,
+    # What a checkpoint took would stay with the process until DuckDB next has something to do.
+    "allocator_background_threads": True,
 }
 
 

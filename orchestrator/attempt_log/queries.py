@@ -23,9 +23,16 @@ from .query_guard import check_query
 from .row_reading import attempts_of, request_of
 from .statistics import LogStats, read_stats
 
-__all__ = ["DEFAULT_MEMORY_LIMIT_MB", "LogReader", "RequestStory", "read_only"]
+__all__ = [
+    "DEFAULT_ANSWER_LIMIT_MB",
+    "DEFAULT_MEMORY_LIMIT_MB",
+    "LogReader",
+    "RequestStory",
+    "read_only",
+]
 
-DEFAULT_MEMORY_LIMIT_MB: Final = 1024
+DEFAULT_MEMORY_LIMIT_MB: Final = 128
+DEFAULT_ANSWER_LIMIT_MB: Final = 1024
 _BATCH_ROWS: Final = 10_000
 _ALL_ATTEMPTS: Final = "select * from attempts order by started_at"
 
@@ -43,22 +50,23 @@ class LogReader:
 
     Args:
         connection: to the locked-down database; closed with this.
-        memory_limit_mb: bounds an answer's size too.
         archive: the folder of the months that have left the file; None leaves them out.
+        answer_limit_mb: an answer that is larger is refused.
 
     """
 
     def __init__(
         self,
         connection: duckdb.DuckDBPyConnection,
-        memory_limit_mb: int,
         archive: Path | None = None,
+        *,
+        answer_limit_mb: int = DEFAULT_ANSWER_LIMIT_MB,
     ) -> None:
         self._connection = connection
         self._archive = archive
         # DuckDB refuses a connection that another thread is calling at this instant.
         self._calling = threading.Lock()
-        self._answer_bytes = memory_limit_mb * 1_000_000
+        self._answer_bytes = answer_limit_mb * 1_000_000
 
     def stats(self, now_unix_s: float) -> LogStats:
         """What the 24 hours before `now_unix_s` look like.
@@ -239,4 +247,4 @@ def read_only(
     connection = open_database(
         path, memory_limit_mb=memory_limit_mb, threads=threads, read_only=True
     )
-    return LogReader(connection, memory_limit_mb, archive)
+    return LogReader(connection, archive)

@@ -15,7 +15,7 @@ from .archived import archived_files
 from .batch import Batch
 from .database import open_database
 from .hearsay import Hearsay
-from .queries import DEFAULT_MEMORY_LIMIT_MB, LogReader
+from .queries import DEFAULT_ANSWER_LIMIT_MB, DEFAULT_MEMORY_LIMIT_MB, LogReader
 from .schema import ATTEMPTS, CIRCUIT_CHANGES, REQUESTS, Table
 
 __all__ = ["AppendReport", "AttemptLogStore", "UnfitRow"]
@@ -56,6 +56,7 @@ class AttemptLogStore(LogReader):
         threads: how many DuckDB may use for one statement. With one, each statement runs in the
             thread that asks, so that no reader's work stands before the writer's.
         archive: the folder of the months that have left the file; readers see them too.
+        answer_limit_mb: a reader's answer that is larger is refused.
 
     Raises:
         StoreError: in use by another process, damaged, or of another version; says what to do.
@@ -69,11 +70,12 @@ class AttemptLogStore(LogReader):
         memory_limit_mb: int = DEFAULT_MEMORY_LIMIT_MB,
         threads: int = 1,
         archive: Path | None = None,
+        answer_limit_mb: int = DEFAULT_ANSWER_LIMIT_MB,
     ) -> None:
         connection = open_database(
             path, memory_limit_mb=memory_limit_mb, threads=threads, read_only=False
         )
-        super().__init__(connection, memory_limit_mb, archive)
+        super().__init__(connection, archive, answer_limit_mb=answer_limit_mb)
         with self._cursor(f"the attempt log {path} cannot be read") as cursor:
             self._hearsay = Hearsay(cursor)
         self._positions = self.spool_positions()

@@ -27,6 +27,9 @@ _RAY: Final = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DEDUP_LOGS": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    # Ray's workers give way to everything else on the machine, which is right for computations that
+    # take hours, and makes whoever waits for an answer wait for every busy neighbour as well.
+    "RAY_worker_niceness": "0",
 }
 _SERVE: Final = {
     "RAY_SERVE_ENABLE_HA_PROXY": "1",

@@ -35,6 +35,9 @@ _ALIVE: Final = (
     'http-request return status 200 content-type application/json string \'{"status":"ok"}\''
     f" hdr X-Request-Id {_ID} hdr Cache-Control no-store"
 )
+_FEW_LEFT: Final = 0.75
+"""From this share of all connections on, none is kept open for another request: the next caller, or
+whoever asks for our health, would wait for a place that an idle one holds."""
 _PARENT_DEATH: Final = 1  # PR_SET_PDEATHSIG
 
 Section: TypeAlias = list[str]
@@ -45,7 +48,8 @@ def rewritten(config: str, plan: Mapping[str, object]) -> str:
     """Serve's configuration as this installation wants it.
 
     One listener, where the plan says; no log and no pages of HAProxy's own; answers of HAProxy's
-    own as problem documents; `/healthz` and what is over the bound answered without a replica.
+    own as problem documents; `/healthz` and what is over the bound answered without a replica; no
+    connection kept idle where few are left.
 
     Args:
         config: as Ray Serve wrote it.
@@ -59,7 +63,8 @@ def rewritten(config: str, plan: Mapping[str, object]) -> str:
     sections = [s for s in _sections(config) if s[0] not in _LEFT_OUT]
     served = [name for s in sections if (name := _backend(s))]
     servers = {name: _servers(name, sections) for name in served}
-    told = [line for s in sections for line in _section(s, plan, servers)]
+    crowded = int(_most_connections(sections) * _FEW_LEFT)
+    told = [line for s in sections for line in _section(s, plan, servers, crowded)]
     binds = [line.split()[1] for line in told if line.split()[:1] == ["bind"]]
     if binds != [plan["bind"]]:
         raise ValueError(f"HAProxy would listen on {binds}")
@@ -67,7 +72,10 @@ def rewritten(config: str, plan: Mapping[str, object]) -> str:
 
 
 def _section(
-    section: Section, plan: Mapping[str, object], servers: Mapping[str, Sequence[str]]
+    section: Section,
+    plan: Mapping[str, object],
+    servers: Mapping[str, Sequence[str]],
+    crowded: int,
 ) -> Section:
     match section[0]:
         case "global":
@@ -75,7 +83,7 @@ def _section(
         case "defaults":
             return _answering(_quiet(section), plan)
         case name if name == _FRONTEND:
-            return _listening(_quiet(section), plan, servers)
+            return _listening(_quiet(section), plan, servers, crowded)
         case "backend default_backend":
             return [section[0], "    " + _return(503, _errors(plan)["503"])]
         case _:
@@ -108,6 +116,14 @@ def _servers(backend: str, sections: Sequence[Section]) -> list[str]:
     lines = next(s for s in sections if s[0] == f"backend {backend}")
     words = [line.split() for line in lines]
     return [w[1] for w in words if w[0] == "server" and "backup" not in w]
+
+
+def _most_connections(sections: Sequence[Section]) -> int:
+    words = [line.split() for section in sections if section[0] == "global" for line in section]
+    told = next((w[1] for w in words if w[0] == "maxconn"), None)
+    if told is None:
+        raise ValueError("HAProxy's configuration does not bound its connections")
+    return int(told)
 
 
 def _private(section: Section) -> Section:
@@ -149,7 +165,10 @@ def _answering(section: Section, plan: Mapping[str, object]) -> Section:
 
 
 def _listening(
-    section: Section, plan: Mapping[str, object], servers: Mapping[str, Sequence[str]]
+    section: Section,
+    plan: Mapping[str, object],
+    servers: Mapping[str, Sequence[str]],
+    crowded: int,
 ) -> Section:
     asked = "req.hdr(x-request-id)"
     twice = "res.hdr_cnt(x-request-id) gt 1"
@@ -162,6 +181,7 @@ def _listening(
         f"http-request set-header X-Request-Id %[unique-id] if !{{ {asked} -m found }}",
         # Serve tells the id, too.
         f"http-response set-header X-Request-Id %[res.hdr(x-request-id,1)] if {{ {twice} }}",
+        f"http-after-response set-header Connection close if {{ fe_conn ge {crowded} }}",
         *(
             f"{_ALIVE} if {{ path /healthz }} METH_GET {{ srv_is_up({backend}/{server}) }}"
             for backend, replicas in servers.items()

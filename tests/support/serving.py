@@ -124,6 +124,8 @@ def serving(folder: Path, config: str = "", *, sandbox_url: str | None = None) -
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        # A group of its own, as a shell gives it, so that a test can send that group a signal.
+        start_new_session=True,
     )
     system = Serving(
         url=f"http://127.0.0.1:{port}",

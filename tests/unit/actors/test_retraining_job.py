@@ -1,5 +1,6 @@
 """The retraining job: when it looks, when it trains, and what it tells."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,10 @@ import pytest
 from actors.model_trial import TrialFollowing
 from actors.ports import ActorLost
 from actors.retraining import RetrainingJob
+from actors.retraining_look import LookOrder, Seen, look
 from models import ModelRegistry, SelectionContext, SelectionModel, SelectionPolicy, train
 from models.promotion import Stage, Trial, TrialPolicy, TrialStore, TrialWatch
-from orchestrator.domain import StoreError, from_unix
+from orchestrator.domain import Json, StoreError, from_unix
 from orchestrator.settings import LearningSection
 from tests.support.clock import SteppedClock
 from tests.support.promotion_rehearsal import World
@@ -28,19 +30,30 @@ CONTEXT = SelectionContext(
 
 
 class Log:
-    """A log that answers one frame, or fails."""
+    """A log of one frame, or one that fails."""
 
     def __init__(self, frame: pd.DataFrame, failure: Exception | None = None) -> None:
         self.frame_now = frame
         self.failure = failure
         self.asked: list[str] = []
+        self.fresh: int | None = None
 
-    async def frame(self, sql: str) -> pd.DataFrame:
-        """The frame, whatever was asked."""
+    async def query(self, sql: str) -> list[Json]:
+        """How many rows there are; new are as many as told, else all."""
+        self._asked(sql)
+        rows = len(self.frame_now)
+        return [{"n": rows, "fresh": rows if self.fresh is None else self.fresh}]
+
+    async def export(self, sql: str, path: str) -> int:
+        """The frame as a file, whatever was asked."""
+        self._asked(sql)
+        self.frame_now.to_parquet(path)
+        return len(self.frame_now)
+
+    def _asked(self, sql: str) -> None:
         self.asked.append(sql)
         if self.failure is not None:
             raise self.failure
-        return self.frame_now
 
 
 def log(rows: int = 1200) -> pd.DataFrame:
@@ -58,7 +71,11 @@ def job(
     log: Log, folder: Path, clock: SteppedClock, options: LearningSection = OPTIONS
 ) -> RetrainingJob:
     """The job over a log and a folder of models."""
-    return RetrainingJob(log, str(folder), clock, options)
+
+    async def looking(order: LookOrder) -> Seen:
+        return look(order)
+
+    return RetrainingJob(log, looking, str(folder), clock, options)
 
 
 async def test_it_trains_when_it_is_due(tmp_path: Path, clock: SteppedClock) -> None:
@@ -134,10 +151,58 @@ async def test_drift_is_told_and_trains_early(tmp_path: Path, clock: SteppedCloc
 async def test_only_the_window_is_read(tmp_path: Path, clock: SteppedClock) -> None:
     """The log is asked for what is not older than the window, and for no free text."""
     asked = Log(log())
-    await job(asked, tmp_path, clock).step()
+    retraining = job(asked, tmp_path, clock)
+    await retraining.step()
+    clock.jump(6 * HOUR_S)
+    await retraining.step()
 
-    assert from_unix(NOW - 30 * 86_400.0).isoformat() in asked.asked[0]
-    assert "*" not in asked.asked[0]
+    since = [from_unix(NOW + gone - 30 * 86_400.0).isoformat() for gone in (0.0, 6 * HOUR_S)]
+    assert since[0] in asked.asked[0]
+    assert since[1] in asked.asked[-1]
+    assert "select *" not in " ".join(asked.asked)
+
+
+async def test_a_look_that_could_tell_nothing_is_left_out(
+    tmp_path: Path, clock: SteppedClock
+) -> None:
+    """Rows are read where there is a model to mind and two hundred new attempts, and not before."""
+    asked = Log(log())
+    retraining = job(asked, tmp_path, clock)
+    await retraining.step()
+    without_model = len(asked.asked)
+    registry = ModelRegistry(tmp_path)
+    registry.activate(registry.save(train(asked.frame_now, now=NOW)))
+    await retraining.step()
+    with_model = len(asked.asked)
+    asked.fresh = 199
+    await retraining.step()
+
+    assert [1, 3, 4] == [without_model, with_model, len(asked.asked)]
+    assert not [name for name in os.listdir(tmp_path) if "window" in name]  # noqa: PTH208
+
+
+async def test_a_look_whose_process_is_lost_is_told_and_made_again(
+    tmp_path: Path, clock: SteppedClock
+) -> None:
+    """The schedule goes on when the process of a look dies."""
+    lost = [True]
+
+    async def looking(order: LookOrder) -> Seen:
+        if lost:
+            raise ActorLost("killed")
+        return look(order)
+
+    retraining = RetrainingJob(Log(log()), looking, str(tmp_path), clock, OPTIONS)
+    await retraining.step()
+    clock.jump(6 * HOUR_S)
+    await retraining.step()
+    during = retraining.standing()["problem"]
+    lost.clear()
+    await retraining.step()
+
+    assert "killed" in str(during)
+    assert retraining.standing()["problem"] is None
+    assert len(ModelRegistry(tmp_path).versions()) == 1
 
 
 def following(folder: Path) -> tuple[TrialFollowing, TrialPolicy]:

@@ -364,10 +364,10 @@ def test_a_query_beyond_the_memory_bound_is_refused(store: AttemptLogStore) -> N
         ask(store, "select len(list(range)) from range(100000000)")
 
 
-def test_an_answer_larger_than_the_memory_bound_is_refused(tmp_path: Path) -> None:
+def test_an_answer_larger_than_its_bound_is_refused(tmp_path: Path) -> None:
     """Rows may be few enough and their bytes still too many."""
     with (
-        AttemptLogStore(tmp_path / "small.duckdb", memory_limit_mb=64) as store,
+        AttemptLogStore(tmp_path / "small.duckdb", answer_limit_mb=64) as store,
         pytest.raises(QueryRefused, match="larger than 64 MB"),
     ):
         ask(store, "select range, md5(range::varchar) from range(3000000)", max_rows=10**9)

@@ -109,12 +109,21 @@ def test_the_replica_is_asked_after_what_haproxy_answers_itself(tmp_path: Path) 
     assert not any("srv_is_up(http-app/standin)" in rule for rule in rules)
 
 
+def test_no_connection_is_kept_idle_where_few_are_left(tmp_path: Path) -> None:
+    """From three quarters of the bound on, whoever was answered makes room for the next."""
+    config = rewritten(SERVED.format(folder=tmp_path), plan(tmp_path))
+
+    rules = section(config, "frontend http_frontend")
+    assert "http-after-response set-header Connection close if { fe_conn ge 75 }" in rules
+
+
 @pytest.mark.parametrize(
     "broken",
     [
         SERVED.replace("frontend http_frontend", "frontend other"),
         SERVED + "frontend more\n    bind 0.0.0.0:1\n",
         "    maxconn 7\n" + SERVED,
+        SERVED.replace("    maxconn 100\n", ""),
     ],
 )
 def test_an_unknown_configuration_is_refused(tmp_path: Path, broken: str) -> None:
