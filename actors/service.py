@@ -16,6 +16,7 @@ from actors.ports import ActorLost, AttemptLogPort, LogStanding, ProviderPort, V
 from actors.stats import stats_document
 from actors.webhook_intake import WebhookIntake
 from models import ModelRegistry, ModelUnusable
+from models.drift_file import DriftFile
 from orchestrator.access import Access
 from orchestrator.catalogue import Catalogue
 from orchestrator.domain import (
@@ -175,7 +176,14 @@ class RouterService:
             pending=standing.pending + self._spool.waiting + sum(waits for waits, _ in backlogs),
             lost=standing.lost + self._spool.lost + sum(lost for _, lost in backlogs),
             problem=standing.problem,
-            model={**self._models.describe(), "trial": self._trials.describe()},
+            model={
+                **self._models.describe(),
+                "trial": self._trials.describe(),
+                "driftAlarms": [
+                    f"{alarm.what}: {alarm.detail}"
+                    for alarm in DriftFile(self._registry.folder).alarms()
+                ],
+            },
             jobs=jobs,
         )
 

@@ -11,6 +11,8 @@ from actors.ports import ActorLost, LogStanding
 from actors.router_actor import assemble_service
 from actors.service import RouterService
 from actors.vault import VaultDesk
+from models.drift import Alarm
+from models.drift_file import DriftFile
 from orchestrator.attempt_log import LogStats
 from orchestrator.domain import (
     ErrorType,
@@ -115,6 +117,20 @@ async def test_statistics_go_on_without_the_log(
     assert {"rows": None, "pending": 7, "lost": 1, "problem": "damaged: move it away"} == (
         document["attemptLog"]
     )
+
+
+async def test_statistics_tell_of_drift(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vault: VaultDesk
+) -> None:
+    """Show what the last look found, or an empty list."""
+    service = _service(tmp_path, monkeypatch, vault, Log())
+    calm: Any = await service.stats()
+
+    DriftFile(tmp_path / "models").write([Alarm("calibration", "worse")], at=0.0)
+    alarmed: Any = await service.stats()
+
+    assert [] == calm["model"]["driftAlarms"]
+    assert ["calibration: worse"] == alarmed["model"]["driftAlarms"]
 
 
 async def test_unknown_story_is_told_at_once(
