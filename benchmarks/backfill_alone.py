@@ -1,7 +1,8 @@
 """A backfill job over a router in its own process: `python -m benchmarks.backfill_alone STEP FOLDER N`.
 
 `prepare` makes the job, as a notebook does, and `run` runs it, as its actor does. Each prints, as
-JSON, what it took: items a second, and the peak memory of its process in MB.
+JSON, what it took: items a second, and the peak memory in MB of its process, and of the largest that
+it has started.
 """
 
 import argparse
@@ -19,7 +20,15 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from orchestrator.backfill import BackfillPlan, BackfillRun, OpenItem, job_folder, prepare, standing
+from orchestrator.backfill import (
+    BackfillPlan,
+    BackfillRun,
+    OpenItem,
+    compact_apart,
+    job_folder,
+    prepare,
+    standing,
+)
 from orchestrator.domain import (
     AttemptSummary,
     DecisionSummary,
@@ -96,8 +105,8 @@ async def _execute(request: OperationRequest) -> OperationResult:
     )
 
 
-def _peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def _peak_mb(whose: int) -> float:
+    return resource.getrusage(whose).ru_maxrss / 1024
 
 
 def _prepare(data_dir: Path, items: int) -> None:
@@ -108,7 +117,10 @@ def _prepare(data_dir: Path, items: int) -> None:
 
 def _run(data_dir: Path) -> None:
     folder = job_folder(data_dir, _JOB)
-    asyncio.run(BackfillRun(folder, _execute, _request_of, SystemClock(), rng=Random(0)).run())
+    run = BackfillRun(
+        folder, _execute, _request_of, SystemClock(), rng=Random(0), merge=compact_apart
+    )
+    asyncio.run(run.run())
 
 
 def main() -> int:
@@ -127,7 +139,8 @@ def main() -> int:
     told = {
         "done": standing(job_folder(given.folder, _JOB)).done,
         "perS": given.items / took_s,
-        "peakMb": _peak_mb(),
+        "peakMb": _peak_mb(resource.RUSAGE_SELF),
+        "mergingPeakMb": _peak_mb(resource.RUSAGE_CHILDREN),
     }
     sys.stdout.write(json.dumps(told) + "\n")
     return 0

@@ -265,9 +265,9 @@ class Orchestrator:
         return self._intake
 
     def _start_job(self, job_id: str) -> None:
-        from actors.options import backfill_actor  # noqa: PLC0415  only once the system is joined
+        from actors.options import begin_backfill  # noqa: PLC0415  only once the system is joined
 
-        backfill_actor(job_id).begin.remote()
+        begin_backfill(job_id)
 
     def _join(self) -> None:
         prepare_environment(self._settings)
@@ -293,6 +293,7 @@ class Orchestrator:
             elif self._may_start:
                 self._system = System(self._settings, _quiet, http=False)
                 self._sandbox_url = self._system.start().sandbox_url
+                self._system.take_up_backfills()
             else:
                 raise NotRunning(
                     f"no system runs out of {self._settings.data_dir}: start one with 'make serve'"
