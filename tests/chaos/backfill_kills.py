@@ -36,9 +36,11 @@ CONFIG = """
 policy = "priority"
 [breaker]
 timeout_ms = 2000
-[providers.plaid.limits]
+[providers.mx.limits]
 enabled = false
 """
+PROVIDER = "mx"
+"""Serves all items. It answers for single days; Plaid's feed would be read whole for each."""
 JOB = "chaos"
 SPACES = 5
 PARTS = ("notebook", "BackfillActor", "provider", "AttemptLogActor")
@@ -88,7 +90,7 @@ def items_of(system: Serving, count: int, spaces: int = SPACES) -> tuple[pd.Data
     accounts: list[tuple[str, str]] = []
     for _ in range(spaces):
         caller = Caller(system)
-        caller.link("plaid", "ins_chase")
+        caller.link(PROVIDER, "ins_chase")
         found = caller.operate("getAccounts", {}).json()["data"]["accounts"]
         accounts.extend((caller.space, account["accountId"]) for account in found)
         caller.close()
@@ -154,8 +156,9 @@ class Machine:
 
     def _process_of(self, part: str) -> psutil.Process | None:
         title = "ray::ProviderActor" if part == "provider" else f"ray::{part}"
-        spools = (self.system.data_dir / "spool").glob("provider-plaid-*.spool")
-        owners = {int(path.name.removeprefix("provider-plaid-").split("-")[0]) for path in spools}
+        owner = f"provider-{PROVIDER}-"
+        spools = (self.system.data_dir / "spool").glob(f"{owner}*.spool")
+        owners = {int(path.name.removeprefix(owner).split("-")[0]) for path in spools}
         for process in self.system.processes():
             with suppress(psutil.Error):
                 if not " ".join(process.cmdline()).startswith(title):
