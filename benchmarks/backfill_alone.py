@@ -1,8 +1,7 @@
 """A backfill job over a router in its own process: `python -m benchmarks.backfill_alone STEP FOLDER N`.
 
 `prepare` makes the job, as a notebook does, and `run` runs it, as its actor does. Each prints, as
-JSON, what it took: items a second, and the peak memory in MB of its process, and of the largest that
-it has started.
+JSON, what it took: items a second, and the peak memory of its process in MB.
 """
 
 import argparse
@@ -105,10 +104,6 @@ async def _execute(request: OperationRequest) -> OperationResult:
     )
 
 
-def _peak_mb(whose: int) -> float:
-    return resource.getrusage(whose).ru_maxrss / 1024
-
-
 def _prepare(data_dir: Path, items: int) -> None:
     _write_input(data_dir / "input.parquet", items)
     plan = BackfillPlan(_JOB)
@@ -139,8 +134,7 @@ def main() -> int:
     told = {
         "done": standing(job_folder(given.folder, _JOB)).done,
         "perS": given.items / took_s,
-        "peakMb": _peak_mb(resource.RUSAGE_SELF),
-        "mergingPeakMb": _peak_mb(resource.RUSAGE_CHILDREN),
+        "peakMb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
     sys.stdout.write(json.dumps(told) + "\n")
     return 0
