@@ -43,6 +43,8 @@ PROVIDER = "mx"
 """Serves all items. It answers for single days; Plaid's feed would be read whole for each."""
 JOB = "chaos"
 SPACES = 5
+ITEMS_PER_SPACE = 1_000
+"""Beyond that further spaces are linked: a longer past than the sandbox's has no movements."""
 PARTS = ("notebook", "BackfillActor", "provider", "AttemptLogActor")
 """Of the system and around it, each killed as often as the others; `provider` is the one that all
 items need."""
@@ -50,6 +52,8 @@ MACHINE = "machine"
 """All of them at once, and all else of the system; it is started anew over the same data."""
 MACHINE_EVERY = 25
 """Kills: a start takes half a minute."""
+STARTS = 3
+"""Tries of a start."""
 STALLED_S = 20.0
 """A kill may fall into a recovery, too: where nothing is done for so long, the next one comes."""
 LOOK_EVERY_S = 0.1
@@ -134,6 +138,13 @@ class Machine:
         self.system = self._start()
 
     def _start(self) -> Serving:
+        for _ in range(STARTS - 1):
+            # A port that was free is sometimes taken by the time that the system listens on it.
+            with suppress(AssertionError):
+                return self._started()
+        return self._started()
+
+    def _started(self) -> Serving:
         return self._stack.enter_context(
             serving(self._folder, CONFIG, sandbox_url=self._sandbox_url)
         )
@@ -250,7 +261,8 @@ def run(
 
     """
     rng, outcome = Random(seed), Outcome(items)
-    frame, expected = items_of(on.system, items)
+    spaces = max(SPACES, items // ITEMS_PER_SPACE)
+    frame, expected = items_of(on.system, items, spaces)
     path = on.system.data_dir / "chaos.parquet"
     frame.to_parquet(path)
     began = time.monotonic()
