@@ -13,7 +13,13 @@ import ray
 import structlog
 
 from actors.router_actor import open_service
-from orchestrator.backfill import BackfillPlan, BackfillRun, OpenItem, job_folder
+from orchestrator.backfill import (
+    BackfillPlan,
+    BackfillRun,
+    OpenItem,
+    compact_apart,
+    job_folder,
+)
 from orchestrator.domain import Lane, Operation, OperationRequest, OrchestratorError, SystemClock
 from orchestrator.intake import Intake
 from orchestrator.settings import load_settings
@@ -72,6 +78,7 @@ class BackfillActor:
                 lambda plan, item: item_request(intake, plan, item),
                 SystemClock(),
                 rng=random.Random(),  # noqa: S311  jitter, not a secret
+                merge=compact_apart,
             ).run()
         finally:
             await service.close()

@@ -20,7 +20,7 @@ __all__ = [
     "VAULT",
     "Handle",
     "attempt_log_actor",
-    "backfill_actor",
+    "begin_backfill",
     "look_task",
     "named_actor",
     "provider_actor",
@@ -99,6 +99,8 @@ def router_actor() -> Handle:
     return named_actor(ROUTER, "actors.router_actor", "RouterActor")
 
 
-def backfill_actor(job_id: str) -> Handle:
-    """A backfill job's actor, which begins its work when it is made."""
-    return named_actor(f"backfill:{job_id}", "actors.backfill_actor", "BackfillActor", job_id)
+def begin_backfill(job_id: str) -> None:
+    """Have a backfill job run, in the actor that it has or in one that is made for it."""
+    name = f"backfill:{job_id}"
+    # An actor begins its work when it is made; one that is there may be about to leave.
+    named_actor(name, "actors.backfill_actor", "BackfillActor", job_id).begin.remote()

@@ -3,14 +3,12 @@
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
-import httpx
-import pandas as pd
-
+from benchmarks.backfill_input import connections
+from benchmarks.backfill_input import items as items_of
 from benchmarks.programs import root
 from benchmarks.results import BenchmarkFailed, Figure, Floor, Reach, Result
 from benchmarks.served import Served, clean_environment, served
@@ -51,7 +49,7 @@ def run(setting: Setting) -> Result:
         system = stack.enter_context(served(setting.folder / "system", vendor, _CONFIG))
         setting.progress(f"linking {_SPACES} spaces")
         path = setting.folder / "items.parquet"
-        _items(_connections(system, system.link(_SPACES)), items).to_parquet(path)
+        items_of(connections(system, system.link(_SPACES)), items).to_parquet(path)
         for number in range(setting.runs + 1):
             setting.progress("warming" if number == 0 else f"run {number} of {setting.runs}")
             rate = _job_per_s(system, path, f"run-{number}")
@@ -88,22 +86,6 @@ def run(setting: Setting) -> Result:
             "a job's time is from its first item to its last row in place",
         ),
     )
-
-
-def _connections(system: Served, spaces: Sequence[str]) -> list[tuple[str, str]]:
-    with httpx.Client(base_url=system.url, timeout=60, trust_env=False) as http:
-        return [
-            (space, one["connectionId"])
-            for space in spaces
-            for one in http.get(f"/v1/spaces/{space}/connections").json()["connections"]
-        ]
-
-
-def _items(connections: Sequence[tuple[str, str]], count: int) -> pd.DataFrame:
-    """So many different items over few connections: the days tell them apart, and are not asked for."""
-    days = pd.date_range("2000-01-01", periods=count // len(connections) + 1).strftime("%Y-%m-%d")
-    rows = [(*connections[n % len(connections)], days[n // len(connections)]) for n in range(count)]
-    return pd.DataFrame(rows, columns=["spaceId", "connectionId", "startDate"])
 
 
 def _job_per_s(system: Served, path: Path, job_id: str) -> float:

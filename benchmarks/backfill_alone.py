@@ -19,7 +19,15 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from orchestrator.backfill import BackfillPlan, BackfillRun, OpenItem, job_folder, prepare, standing
+from orchestrator.backfill import (
+    BackfillPlan,
+    BackfillRun,
+    OpenItem,
+    compact_apart,
+    job_folder,
+    prepare,
+    standing,
+)
 from orchestrator.domain import (
     AttemptSummary,
     DecisionSummary,
@@ -96,10 +104,6 @@ async def _execute(request: OperationRequest) -> OperationResult:
     )
 
 
-def _peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
 def _prepare(data_dir: Path, items: int) -> None:
     _write_input(data_dir / "input.parquet", items)
     plan = BackfillPlan(_JOB)
@@ -108,7 +112,10 @@ def _prepare(data_dir: Path, items: int) -> None:
 
 def _run(data_dir: Path) -> None:
     folder = job_folder(data_dir, _JOB)
-    asyncio.run(BackfillRun(folder, _execute, _request_of, SystemClock(), rng=Random(0)).run())
+    run = BackfillRun(
+        folder, _execute, _request_of, SystemClock(), rng=Random(0), merge=compact_apart
+    )
+    asyncio.run(run.run())
 
 
 def main() -> int:
@@ -127,7 +134,7 @@ def main() -> int:
     told = {
         "done": standing(job_folder(given.folder, _JOB)).done,
         "perS": given.items / took_s,
-        "peakMb": _peak_mb(),
+        "peakMb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
     sys.stdout.write(json.dumps(told) + "\n")
     return 0

@@ -52,6 +52,11 @@ BENCHMARKS: Final[Mapping[str, Listed]] = {
         3600.0,
         in_short=False,
     ),
+    "lanes": Listed(
+        "how long people wait beside a backfill that saturates a limit, and how much of it it uses",
+        1200.0,
+        in_short=False,
+    ),
     "memory": Listed(
         "PSS of every process after 100,000 operations, against itself after 10,000",
         600.0,

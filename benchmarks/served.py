@@ -31,11 +31,11 @@ __all__ = [
 _INSTITUTIONS: Final = ("ins_chase", "ins_bank_of_america", "ins_wells_fargo", "ins_citi")
 _CONFIG: Final = """\
 [providers.plaid.limits]
-enabled = false
+enabled = {limits}
 [providers.plaid.options]
 balance_age = "told"
 """
-"""No limits of the vendor's, and one HTTP call for `getAccounts`."""
+"""One HTTP call for `getAccounts`."""
 _START_TIMEOUT_S: Final = 170.0
 _POLL_S: Final = 0.05
 _OURS: Final = ("ORCHESTRATOR_", "RAY_", *(f"{spec.env_prefix}_" for spec in REGISTRY.values()))
@@ -122,7 +122,12 @@ def clean_environment() -> dict[str, str]:
 
 @contextmanager
 def served(
-    folder: Path, upstream_url: str, config: str = "", *, keys: Keys | None = None
+    folder: Path,
+    upstream_url: str,
+    config: str = "",
+    *,
+    keys: Keys | None = None,
+    limits: bool = False,
 ) -> Iterator[Served]:
     """Start a system with its own data, ports and Plaid at the upstream; stop it at the end.
 
@@ -131,6 +136,7 @@ def served(
         upstream_url: stands for Plaid.
         config: TOML beside ours.
         keys: of other providers than Plaid alone.
+        limits: whether Plaid's own limits hold.
 
     Raises:
         BenchmarkFailed: it does not answer in time.
@@ -138,7 +144,8 @@ def served(
     """
     folder.mkdir(parents=True, exist_ok=True)
     config_file = folder / "orchestrator.toml"
-    config_file.write_text(_CONFIG + config, encoding="utf-8")
+    told = _CONFIG.format(limits=str(limits).lower())
+    config_file.write_text(told + config, encoding="utf-8")
     port = free_port()
     data_dir = folder / "data"
     environ = {

@@ -152,6 +152,6 @@ class SyncBackfillCalls(ABC):
 
 
 def _start_job(job_id: str) -> None:
-    from actors.options import backfill_actor  # noqa: PLC0415  only once the system is joined
+    from actors.options import begin_backfill  # noqa: PLC0415  only once the system is joined
 
-    backfill_actor(job_id).begin.remote()
+    begin_backfill(job_id)

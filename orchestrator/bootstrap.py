@@ -141,6 +141,18 @@ class System:
             self.stop()
             raise
 
+    def take_up_backfills(self) -> None:
+        """Have the jobs go on that the end of an earlier system has cut off.
+
+        Call it once the system is ready: nobody who asks for something waits for it.
+        """
+        from actors.options import begin_backfill  # noqa: PLC0415  imports Ray
+        from orchestrator.backfill import cut_off_jobs  # noqa: PLC0415  as above
+
+        for job_id in cut_off_jobs(self._settings.data_dir):
+            begin_backfill(job_id)
+            self._progress(f"backfill job {job_id} goes on")
+
     def stop(self) -> None:
         """Drain and stop everything that was started. Quiet where there is nothing to stop."""
         if self._running is not None:

@@ -209,6 +209,7 @@ class Orchestrator(BackfillCalls):
             elif self._may_start:
                 self._system = System(self._settings, _quiet, http=False)
                 self._sandbox_url = self._system.start().sandbox_url
+                self._system.take_up_backfills()
             else:
                 raise NotRunning(
                     f"no system runs out of {self._settings.data_dir}: start one with 'make serve'"

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .job_report import BackfillReport, report
     from .job_standing import JobStanding, job_folder, jobs, standing
+    from .merging import compact_apart
     from .places import is_running
     from .plan import BackfillPlan, BackfillRefused, JobState, jobs_folder
     from .preparation import BadRows, prepare
     from .reading import read_accounts, read_transactions
     from .run import BackfillRun
     from .sources import Source
-    from .steering import want
+    from .steering import cut_off_jobs, want
     from .verdicts import OpenItem
 
 __all__ = [
@@ -28,6 +29,8 @@ __all__ = [
     "JobState",
     "OpenItem",
     "Source",
+    "compact_apart",
+    "cut_off_jobs",
     "is_running",
     "job_folder",
     "jobs",
@@ -50,6 +53,8 @@ _HOMES = {
     "JobState": "plan",
     "OpenItem": "verdicts",
     "Source": "sources",
+    "compact_apart": "merging",
+    "cut_off_jobs": "steering",
     "is_running": "places",
     "job_folder": "job_standing",
     "jobs": "job_standing",

@@ -9,7 +9,8 @@ from .verdicts import OpenItem
 
 __all__ = ["Buffer"]
 
-_MOST_ROWS: Final = 5_000
+_MOST_ROWS: Final = 2_000
+"""Of them as many again may fill up while these are written: this bounds a job's memory."""
 
 
 @dataclass(slots=True)
@@ -44,7 +45,7 @@ class Buffer:
     @property
     def is_full(self) -> bool:
         """Whether so much waits that nothing more should be asked for."""
-        return self.rows >= _MOST_ROWS
+        return self.rows >= _MOST_ROWS or len(self.endings) >= _MOST_ROWS
 
     def chunk(self, dataset: Dataset, job_id: str) -> Chunk:
         """All of it, as it is written."""

@@ -11,7 +11,8 @@ from uuid import uuid4
 
 import duckdb
 
-from .places import held, row_files, sync_folder
+from .outstanding import older_rows_may_come
+from .places import held, removed_files, row_files, sync_folder
 from .publishing import COMPACTING, SWAPPING
 from .reading import register
 from .rows import Dataset
@@ -23,11 +24,16 @@ _MEMORY_LIMIT_MB: Final = 64
 
 
 def compact(dataset: Dataset, dataset_folder: Path, job_folder: Path) -> None:
-    """Merge every month that has more than one file, or rows that no longer count."""
+    """Merge every month that has more than one file, or rows that no longer count.
+
+    Ids that are no longer true are forgotten with it, unless another job holds rows that were read
+    before they became so.
+    """
     with (
         held(dataset_folder, COMPACTING),
         closing(connect(job_folder, memory_limit_mb=_MEMORY_LIMIT_MB)) as database,
     ):
+        known_gone = removed_files(dataset_folder)
         register(database, dataset, dataset_folder)
         database.execute("set preserve_insertion_order = false")
         _find_outdated(database, dataset)
@@ -40,6 +46,11 @@ def compact(dataset: Dataset, dataset_folder: Path, job_folder: Path) -> None:
                 draft = job_folder / f".{dataset.name}-{month}.draft"
                 _merge(database, dataset, month, files, draft)
                 _swap(draft, files, dataset_folder)
+        # All rows in files that they say something of are gone now.
+        if known_gone and not older_rows_may_come(job_folder):
+            with held(dataset_folder, SWAPPING):
+                for path in known_gone:
+                    path.unlink()
 
 
 def _find_outdated(database: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:

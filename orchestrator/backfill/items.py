@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .item import Item
@@ -11,7 +12,7 @@ from .plan import INPUT_FILE
 
 __all__ = ["read_items"]
 
-_BATCH_ROWS: Final = 1000
+_BATCH_ROWS: Final = 500
 
 
 def read_items(
@@ -26,7 +27,7 @@ def read_items(
     """
     with pq.ParquetFile(folder / INPUT_FILE) as file:
         position = 0
-        for batch in file.iter_batches(_BATCH_ROWS):
+        for batch in _batches(file):
             settled = settled_between(position, position + batch.num_rows)
             if len(settled) == batch.num_rows:
                 position += batch.num_rows
@@ -47,3 +48,9 @@ def read_items(
                         preferred_provider=row["preferredProvider"],
                     )
                 position += 1
+
+
+def _batches(file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
+    # Asked for all of its groups at once, Arrow holds the whole file.
+    for group in range(file.num_row_groups):
+        yield from file.iter_batches(_BATCH_ROWS, row_groups=[group])

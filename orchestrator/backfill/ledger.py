@@ -231,6 +231,11 @@ class Ledger:
                 break
         return found
 
+    def has_unpublished(self) -> bool:
+        """Whether rows wait to be published."""
+        row = self._database.execute("select exists (select 1 from unpublished)").fetchone()
+        return bool(row[0])
+
     def publication(self) -> int:
         """The number of the next publication; files of it and of later ones are not valid."""
         return int(self._known("publication"))

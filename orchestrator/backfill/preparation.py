@@ -188,7 +188,7 @@ def _read(
             f'copy (select min(row) as row, {identity}, arg_min_null("deadlineMs", row) as '  # noqa: S608
             '"deadlineMs", arg_min_null("preferredProvider", row) as "preferredProvider" '
             f"from judged where problem is null group by {identity} order by min(row)) "
-            f"to {quoted(draft / INPUT_FILE)} (format parquet, row_group_size 20480)"
+            f"to {quoted(draft / INPUT_FILE)} (format parquet, row_group_size 4096)"
         )
         told = ", chr(31), ".join(f'coalesce("{name}", chr(30))' for name in _IDENTITY)
         items, digest = database.execute(

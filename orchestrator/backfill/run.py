@@ -35,7 +35,7 @@ from .pace import Pace
 from .places import RUNNING, held
 from .plan import JobState
 from .publishing import publish, withdraw_unfinished
-from .rows import DATASETS, Page
+from .rows import DATASETS, Dataset, Page
 from .schedule import Schedule
 from .verdicts import GoOn, OpenItem, Park, Settled, judge
 
@@ -69,6 +69,7 @@ class BackfillRun:
         clock: monotonic and wall time.
         rng: jitter of pauses.
         pause: waits for so many seconds.
+        merge: merges a dataset's files, for a job; told the dataset's folder and the job's.
         publish_every_s: how long rows may be committed before they can be read, at least; in a run
             of hours, a twentieth of its time.
 
@@ -83,6 +84,7 @@ class BackfillRun:
         *,
         rng: Random,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        merge: Callable[[Dataset, Path, Path], None] = compact,
         publish_every_s: float = _PUBLISH_EVERY_S,
     ) -> None:
         self._folder = folder
@@ -91,6 +93,7 @@ class BackfillRun:
         self._clock = clock
         self._rng = rng
         self._pause = pause
+        self._merge = merge
         self._publish_every_s = publish_every_s
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="backfill")
         self._buffer = Buffer()
@@ -279,7 +282,7 @@ class BackfillRun:
     async def _finish(self, state: JobState) -> None:
         await self._blocking(self._publish_all)
         if state is not JobState.PAUSED:
-            await self._blocking(compact, self._dataset, self._place, self._folder)
+            await self._blocking(self._merge, self._dataset, self._place, self._folder)
 
     async def _abandon(self) -> None:
         for task in self._under_way:

@@ -4,12 +4,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from .job_standing import JobStanding, job_folder, standing
+from .job_standing import JobStanding, job_folder, jobs, standing
 from .ledger import Ledger
 from .places import is_running
 from .plan import BackfillRefused, JobState
 
-__all__ = ["want"]
+__all__ = ["cut_off_jobs", "want"]
 
 _OVER: Final = (JobState.DONE, JobState.CANCELLED)
 
@@ -32,3 +32,13 @@ def want(data_dir: Path, job_id: str, wanted: JobState) -> JobStanding:
         if not is_running(folder):
             ledger.note(state=wanted)
     return standing(folder)
+
+
+def cut_off_jobs(data_dir: Path) -> tuple[str, ...]:
+    """Jobs that should be under way and have no process, the first started first.
+
+    One that was to be paused or cancelled when its process died is among them: its process has
+    rows to publish before it is so.
+    """
+    found = [job for job in jobs(data_dir) if job.state is JobState.RUNNING and not job.alive]
+    return tuple(job.job_id for job in reversed(found))

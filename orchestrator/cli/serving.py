@@ -65,6 +65,7 @@ def serve(
             f"statistics at {running.url}/admin/stats; Ctrl-C stops)",
             highlight=False,
         )
+        system.take_up_backfills()
         stop.wait()
         output.print("stopping: requests under way are finished first", highlight=False)
     finally:

@@ -13,6 +13,9 @@ from .window import Ages, SlidingWindow
 __all__ = ["SharedMemory", "SharedWindow"]
 
 _HEADROOM_RATIO: Final = 0.05
+_HEADROOM_CALLS: Final = 30
+_LEAST_HEADROOM_RATIO: Final = 0.02
+"""A crowd's unevenness grows with the root of its size: of a large window, a smaller share will do."""
 _SMALLEST_SHARED: Final = 10
 _PACES: Final = 8
 
@@ -28,11 +31,12 @@ class SharedMemory(TypedDict):
 class SharedWindow:
     """One client-wide quota, with headroom for interactive calls.
 
-    Backfill may hold 95 % of what interactive calls leave free by what is foreseen of them, so these
-    find room at once as long as their demand stays within what it was, and 5 % of the rest. And it
-    takes that evenly, an eighth in each eighth of the window: when more people come than were
-    foreseen, some of what it holds is free again soon. Where less than 10 are left, there is no
-    share to keep back, and only the order in the queue helps.
+    Backfill may hold 95 % of what interactive calls leave free by what is foreseen of them, up to
+    98 % where that is 1500 calls and more; so these find room at once as long as their demand stays
+    within what it was and what is kept back. And it takes that evenly, an eighth in each eighth of
+    the window: when more people come than were foreseen, some of what it holds is free again soon.
+    Where less than 10 are left, there is no share to keep back, and only the order in the queue
+    helps.
 
     Args:
         quota: of client scope.
@@ -124,4 +128,7 @@ class SharedWindow:
 
     def _for_backfill(self, limit: int, now: float) -> int:
         left = max(0, limit - self._demand.foreseen(now))
-        return left if left < _SMALLEST_SHARED else left - math.ceil(_HEADROOM_RATIO * left)
+        if left < _SMALLEST_SHARED:
+            return left
+        kept = min(_HEADROOM_RATIO * left, _HEADROOM_CALLS)
+        return left - math.ceil(max(kept, _LEAST_HEADROOM_RATIO * left))

@@ -137,6 +137,7 @@ def poisson(rng: random.Random, per_s: float, until: float) -> list[float]:
 def test_backfill_takes_what_people_leave_and_never_delays_them(share: float, steady: bool) -> None:
     """People find room at once, and at least nine tenths of what they leave is used."""
     calls, window_s, windows = 3000, 60.0, 8
+    counted_s = 1.02 * window_s
     simulation = Simulation([Quota(QuotaScope.CLIENT, calls, window_s)], seed=1)
     per_s, until = share * calls / window_s, windows * window_s
     arrivals = poisson(simulation.rng, per_s, until)
@@ -145,12 +146,13 @@ def test_backfill_takes_what_people_leave_and_never_delays_them(share: float, st
 
     simulation.run(arrivals, until)
 
-    # The first two windows are where it learns how much people want.
-    late = [at for at in arrivals if at >= 2 * window_s]
+    # The first two windows, as it counts them, are where it learns how much people want.
+    learned = 2 * counted_s
+    late = [at for at in arrivals if at >= learned]
     waits_s = simulation.waits_s[len(arrivals) - len(late) :]
-    people = sum(at >= 2 * window_s for at in simulation.sent[PEOPLE])
-    bulk = sum(at >= 2 * window_s for at in simulation.sent[BULK])
-    left = calls * (windows - 2) / 1.02 - people
+    people = sum(at >= learned for at in simulation.sent[PEOPLE])
+    bulk = sum(at >= learned for at in simulation.sent[BULK])
+    left = calls * (until - learned) / counted_s - people
     assert sum(wait_s > 0.0 for wait_s in waits_s) <= 0.001 * len(late)
     assert bulk >= 0.9 * left
 

@@ -148,6 +148,9 @@ def serving(folder: Path, config: str = "", *, sandbox_url: str | None = None) -
     listener.start()
     try:
         assert ready.wait(START_TIMEOUT_S), f"not ready in time: {system.lines}"
+        # Its last line may be read before its end can be seen.
+        said = any(line.startswith("ready at") for line in system.lines)
+        assert said, f"it ended: {system.lines}"
         assert process.poll() is None, f"it ended: {system.lines}"
         yield system
     finally:

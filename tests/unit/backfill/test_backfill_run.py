@@ -22,7 +22,13 @@ from orchestrator.backfill import (
     want,
 )
 from orchestrator.backfill.places import RUNNING, held, row_files
-from orchestrator.domain import ErrorType, OperationRequest, OperationResult, TransactionsData
+from orchestrator.domain import (
+    ErrorType,
+    OperationError,
+    OperationRequest,
+    OperationResult,
+    TransactionsData,
+)
 from orchestrator.domain.params import SyncTransactionsParams
 from tests.support.backfill_router import (
     PagedRouter,
@@ -139,6 +145,27 @@ async def test_a_retryable_failure_is_tried_again_with_growing_pauses_and_then_s
             index=False, name=None
         )
     )
+
+
+async def test_accounts_that_there_are_not_are_rows_of_the_report_and_the_others_are_done(
+    tmp_path: Path,
+) -> None:
+    """Only the answer can tell: asked for once, and named with the input's row and the reason."""
+    unknown = {"acc_3", "acc_7"}
+    no_account = OperationError(ErrorType.NOT_FOUND, "UNKNOWN_ACCOUNT", "there is no such account")
+    router = PagedRouter(trouble=lambda a, _time: no_account if a in unknown else None)
+    folder = prepared(tmp_path, accounts(10), PLAN)
+
+    state = await run_job(folder, router)
+    told = report(folder)
+
+    assert JobState.DONE is state
+    assert (8, 2) == (told.done, told.failed)
+    assert [(4, "acc_3", "UNKNOWN_ACCOUNT", False), (8, "acc_7", "UNKNOWN_ACCOUNT", False)] == list(
+        told.failures[["row", "accountId", "code", "retryable"]].itertuples(index=False, name=None)
+    )
+    assert {1} == set(router.times.values())
+    assert not unknown & set(read_transactions(tmp_path)["accountId"])
 
 
 async def test_limits_are_waited_for_as_long_as_they_say_and_count_as_no_try(

@@ -45,6 +45,13 @@ def test_backfill_leaves_a_twentieth_to_a_person_who_comes() -> None:
     assert 5 == taken(shared, PEOPLE, 7 * EIGHTH_S)
 
 
+def test_less_is_kept_back_of_large_windows() -> None:
+    """A twentieth up to thirty calls, and a fiftieth where that is more."""
+    kept = [calls - bulk(window(calls), 0.0) for calls in (100, 600, 1000, 5000)]
+
+    assert [5, 30, 30, 100] == kept
+
+
 def test_backfill_takes_an_eighth_in_each_eighth_of_the_window() -> None:
     """So that what it holds comes free evenly, too."""
     shared = window()
