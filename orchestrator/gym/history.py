@@ -62,7 +62,7 @@ class ModelShelf:
 
 
 def model_of(seed: int, newcomer: str | None = None) -> SelectionModel:
-    """What `train` makes of two days of plain order with some even draws, with incidents in them.
+    """What `train` makes of a week of plain order with some even draws, with incidents in them.
 
     The incidents are those of scenario `mixed` under another seed; circuits cut most of their
     failures out of the log, as they do in life. `newcomer` is a provider that it does not know.

@@ -54,7 +54,7 @@ async def test_stats_have_the_members_of_the_contract(system: System) -> None:
     assert all(PROVIDER == set(shown) for shown in stats["providers"].values())
     assert {"remainingRatio", "throttled24h"} == set(stats["providers"]["plaid"]["rateLimit"])
     assert {"requests24h", "failovers24h", "rate24h"} == set(stats["failover"])
-    assert {"version", "policy", "trainedAt", "trial"} == set(stats["model"])
+    assert {"version", "policy", "trainedAt", "trial", "driftAlarms"} == set(stats["model"])
     assert {"rows", "pending", "lost"} == set(stats["attemptLog"])
 
 
