@@ -83,10 +83,13 @@ class Serving:
 
     def kill(self) -> None:
         """End every process of it at once, as a machine's memory killer might, or a power cut."""
-        for process in [*self.processes(), psutil.Process(self.process.pid)]:
+        processes = [*self.processes(), psutil.Process(self.process.pid)]
+        for process in processes:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
         self.process.wait(STOP_TIMEOUT_S)
+        # Large ones take a moment to go, and hold their locks till then.
+        psutil.wait_procs(processes, timeout=STOP_TIMEOUT_S)
 
     def stop(self) -> int:
         """Ask it to stop, as an init system would; answers its exit code."""
