@@ -1,21 +1,25 @@
 """Many calls to one actor in few messages.
 
 An actor call costs more than most of what it asks for, so calls that are under way together travel
-together: one sender at a time takes all that waits and sends it as one message, and one long poll
-brings back whatever has finished, in any order. A call that finds the mailbox idle goes directly.
-What waits for company waits for the message before it to arrive: that takes longer, and gathers
-more, the busier both sides are.
+together. As in Nagle's algorithm (RFC 896) a full message goes at once, and what makes none waits
+for company until all that was sent has arrived: that takes longer, and gathers more, the busier both
+sides are. One long poll brings back whatever has finished, in any order. A call that finds the
+mailbox idle goes directly.
 
     ask ─► waiting ─► deliver ─► (the actor) ─► collect ─► answer
              │ withdrawn: the caller went       │ lost: the actor died
              ▼                                  ▼
            removed, or cancelled over there   `ActorLost`, for every call that was over there
+
+Messages are small and answers are given out a few at a time, so that both sides work at once: where
+hundreds went and came together, each side would wait while the other one works them off.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, islice
 from typing import Final, Generic, Protocol, TypeVar
 
 from actors.ports import ActorLost
@@ -26,6 +30,8 @@ __all__ = ["Letter", "Mailbox", "MailboxFull", "MailboxWire", "Returned"]
 Order = TypeVar("Order")
 Reply = TypeVar("Reply")
 _RECONNECT_PAUSE_S: Final = 0.05
+_FULL: Final = 64
+"""Letters in a message that waits for no more company, and answers given out at a time."""
 
 
 class MailboxFull(OrchestratorError):
@@ -50,24 +56,36 @@ class Returned(Generic[Reply]):
 
 
 class MailboxWire(Protocol[Order, Reply]):
-    """The actor, as a mailbox reaches it. All raise `ActorLost` where it died or is away."""
+    """The actor, as a mailbox reaches it. All raise `ActorLost` where it died or is away.
 
-    async def direct(self, order: Order) -> Reply:
+    Called, a message is on its way; awaited, it has arrived or its answer has.
+    """
+
+    def direct(self, order: Order) -> Awaitable[Reply]:
         """One call by itself; cancelling it cancels it over there."""
         ...
 
-    async def deliver(
+    def deliver(
         self, session: str, letters: Sequence[Letter[Order]], withdrawn: Sequence[int]
-    ) -> str:
+    ) -> Awaitable[str]:
         """Begin these calls and cancel those; answers which life of the actor has taken them."""
         ...
 
-    async def collect(self, session: str) -> Sequence[Returned[Reply]]:
+    def collect(self, session: str) -> Awaitable[Sequence[Returned[Reply]]]:
         """What has ended since the last time; waits until something has.
 
         Raises `ActorLost` too where the actor knows nothing of the session: it has begun anew.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Message:
+    """Letters on their way, and how many lives and generations the mailbox had known till then."""
+
+    numbers: tuple[int, ...]
+    lives: int
+    generation: int
 
 
 class Mailbox(Generic[Order, Reply]):
@@ -92,15 +110,21 @@ class Mailbox(Generic[Order, Reply]):
         self._most_waiting = most_waiting
         self._numbers = count(1)
         self._generation = 0
+        self._heard_generation = -1
+        self._lives = 0
+        self._life: str | None = None
         self._direct = 0
+        self._pauses = 0
         self._waiting: dict[int, Letter[Order]] = {}
         self._away: dict[int, asyncio.Future[Reply]] = {}
+        self._unarrived: set[int] = set()
         self._withdrawn: list[int] = []
+        self._withdrawn_early: set[int] = set()
         self._futures: dict[int, asyncio.Future[Reply]] = {}
-        self._life: str | None = None
-        self._lives = 0
-        self._sender: asyncio.Task[None] | None = None
+        self._ended: deque[tuple[asyncio.Future[Reply], Returned[Reply]]] = deque()
+        self._messages: set[asyncio.Task[None]] = set()
         self._poller: asyncio.Task[None] | None = None
+        self._waker: asyncio.Handle | None = None
 
     @property
     def under_way(self) -> int:
@@ -137,69 +161,137 @@ class Mailbox(Generic[Order, Reply]):
 
     async def close(self) -> None:
         """Stop sending and asking; calls under way end as lost."""
-        for task in (self._sender, self._poller):
-            if task is not None:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
-        self._sender = self._poller = None
+        if self._waker is not None:
+            self._waker.cancel()
+            self._waker = None
+        tasks = [*self._messages, *([] if self._poller is None else [self._poller])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._poller = None
         self._lose([*self._waiting, *self._away], ActorLost("the mailbox was closed"))
         self._waiting.clear()
-        self._away.clear()
 
     def _wake(self) -> None:
-        if self._sender is None or self._sender.done():
-            self._sender = asyncio.get_running_loop().create_task(self._send_while_needed())
+        """Send a full message now, any other once whoever is about to ask has asked."""
+        if len(self._waiting) >= _FULL:
+            self._send_due()
+        elif self._waker is None and not self._messages:
+            self._waker = asyncio.get_running_loop().call_soon(self._woken)
+
+    def _woken(self) -> None:
+        self._waker = None
+        self._send_due()
 
     def _withdraw(self, number: int) -> None:
-        if self._waiting.pop(number, None) is None and self._away.pop(number, None) is not None:
+        if self._waiting.pop(number, None) is not None or self._away.pop(number, None) is None:
+            return
+        if number in self._unarrived:
+            self._withdrawn_early.add(number)
+        else:
             self._withdrawn.append(number)
             self._wake()
 
-    async def _send_while_needed(self) -> None:
-        while self._waiting or self._withdrawn:
-            letters, self._waiting = list(self._waiting.values()), {}
-            withdrawn, self._withdrawn = self._withdrawn, []
-            sent = {letter.number: self._futures[letter.number] for letter in letters}
-            self._away |= sent
-            session, lives = self._session(), self._lives
+    def _send_due(self) -> None:
+        while not self._pauses and (
+            len(self._waiting) >= _FULL
+            or ((self._waiting or self._withdrawn) and not self._messages)
+        ):
+            self._send()
+
+    def _send(self) -> None:
+        numbers = tuple(islice(self._waiting, _FULL))
+        letters = [self._waiting.pop(number) for number in numbers]
+        withdrawn, self._withdrawn = self._withdrawn, []
+        self._away |= {number: self._futures[number] for number in numbers}
+        self._unarrived.update(numbers)
+        sent = self._wire.deliver(self._session(), letters, withdrawn)
+        message = _Message(numbers, self._lives, self._generation)
+        task = asyncio.get_running_loop().create_task(self._follow(message, sent))
+        self._messages.add(task)
+        task.add_done_callback(self._followed)
+
+    async def _follow(self, message: _Message, sent: Awaitable[str]) -> None:
+        try:
+            life = await sent
+        except ActorLost as lost:
+            self._arrived(message)
+            self._lose([number for number in message.numbers if number in self._away], lost)
+            self._begin_anew(message.lives, lost)
+            self._pauses += 1
             try:
-                life = await self._wire.deliver(session, letters, withdrawn)
-                self._see(life, sent)
-            except ActorLost as lost:
-                self._begin_anew(lives, lost)
                 await asyncio.sleep(_RECONNECT_PAUSE_S)
-            if self._away and (self._poller is None or self._poller.done()):
-                self._poller = asyncio.get_running_loop().create_task(self._poll_while_needed())
+            finally:
+                self._pauses -= 1
+            return
+        self._arrived(message)
+        if message.generation == self._generation:
+            self._see(life, message)
+            self._heard_generation = self._generation
+            self._poll()
+
+    def _arrived(self, message: _Message) -> None:
+        self._unarrived.difference_update(message.numbers)
+        for number in self._withdrawn_early.intersection(message.numbers):
+            self._withdrawn_early.discard(number)
+            self._withdrawn.append(number)
+
+    def _followed(self, task: asyncio.Task[None]) -> None:
+        self._messages.discard(task)
+        if not task.cancelled():
+            self._send_due()
+
+    def _poll(self) -> None:
+        if self._away and (self._poller is None or self._poller.done()):
+            self._poller = asyncio.get_running_loop().create_task(self._poll_while_needed())
 
     async def _poll_while_needed(self) -> None:
-        while self._away:
-            session, lives = self._session(), self._lives
+        asked = self._collecting()
+        while asked is not None:
+            lives, answer = asked
             try:
-                ended = await self._wire.collect(session)
+                ended = await answer
             except ActorLost as lost:
+                ended = ()
                 self._begin_anew(lives, lost)
-                await asyncio.sleep(_RECONNECT_PAUSE_S)
-                continue
             for returned in ended:
-                self._answer(returned)
+                self._take(returned)
+            # Asked again before what came is worked off, so that somebody always waits over there.
+            asked = self._collecting()
 
-    def _answer(self, returned: Returned[Reply]) -> None:
+    def _collecting(self) -> tuple[int, Awaitable[Sequence[Returned[Reply]]]] | None:
+        if not self._away or self._heard_generation != self._generation:
+            return None
+        return self._lives, self._wire.collect(self._session())
+
+    def _take(self, returned: Returned[Reply]) -> None:
         future = self._away.pop(returned.number, None)
-        if future is None or future.done():
-            # The caller went meanwhile: an answer that nobody waits for disturbs nobody.
-            return
-        if returned.error is not None:
-            future.set_exception(returned.error)
-        else:
-            future.set_result(returned.reply)  # type: ignore[arg-type]  # no error, so a reply
+        # The caller may have gone meanwhile: an answer that nobody waits for disturbs nobody.
+        if future is not None:
+            if not self._ended:
+                asyncio.get_running_loop().call_soon(self._hand_out)
+            self._ended.append((future, returned))
 
-    def _see(self, life: str, sent: dict[int, asyncio.Future[Reply]]) -> None:
-        """Notice an actor that died and came back between two messages."""
+    def _hand_out(self) -> None:
+        for _ in range(min(_FULL, len(self._ended))):
+            future, returned = self._ended.popleft()
+            if future.done():
+                continue
+            if returned.error is not None:
+                future.set_exception(returned.error)
+            else:
+                future.set_result(returned.reply)  # type: ignore[arg-type]  # no error, so a reply
+        if self._ended:
+            asyncio.get_running_loop().call_soon(self._hand_out)
+
+    def _see(self, life: str, message: _Message) -> None:
+        """Notice an actor that died and came back between two messages.
+
+        What it had before is lost; what is on its way to it is not.
+        """
         if self._life not in (None, life):
-            earlier = [number for number in self._away if number not in sent]
-            for number in earlier:
-                del self._away[number]
-            self._lose(earlier, ActorLost("the actor began anew"))
+            kept = self._unarrived.union(message.numbers)
+            self._lose([n for n in self._away if n not in kept], ActorLost("the actor began anew"))
             self._lives += 1
         self._life = life
 
@@ -217,12 +309,15 @@ class Mailbox(Generic[Order, Reply]):
         self._generation += 1
         self._life = None
         self._withdrawn.clear()
-        numbers = list(self._away)
-        self._away.clear()
-        self._lose(numbers, lost)
+        self._withdrawn_early.clear()
+        self._lose(list(self._away), lost)
+        if self._poller is not None and self._poller is not asyncio.current_task():
+            self._poller.cancel()
+            self._poller = None
 
     def _lose(self, numbers: Sequence[int], lost: ActorLost) -> None:
         for number in numbers:
+            self._away.pop(number, None)
             future = self._futures.get(number)
             if future is not None and not future.done():
                 future.set_exception(lost)

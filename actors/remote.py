@@ -4,7 +4,7 @@ The one place that calls `.remote()`.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any, Final
 from uuid import uuid4
 
@@ -77,15 +77,16 @@ class _Wire(Remote):
             raise ended.error
         return ended.reply
 
-    async def deliver(
+    def deliver(
         self, session: str, letters: Sequence[Letter[Ask]], withdrawn: Sequence[int]
-    ) -> str:
+    ) -> Awaitable[str]:
         """See `MailboxWire`."""
-        return str(await self._call("deliver", session, packed_letters(letters, withdrawn)))
+        packed = packed_letters(letters, withdrawn)
+        return _outcome(self._handle.deliver.remote(session, packed), "deliver")
 
-    async def collect(self, session: str) -> Sequence[Returned[Any]]:
+    def collect(self, session: str) -> Awaitable[Sequence[Returned[Any]]]:
         """See `MailboxWire`."""
-        return unpacked_replies(await self._call("collect", session))
+        return _unpacked(self._handle.collect.remote(session))
 
 
 async def run_apart(task: RemoteFunction, *args: object) -> Any:
@@ -96,6 +97,10 @@ async def run_apart(task: RemoteFunction, *args: object) -> Any:
 
     """
     return await _outcome(task.remote(*args), "a task")
+
+
+async def _unpacked(reference: Any) -> Sequence[Returned[Any]]:
+    return unpacked_replies(await _outcome(reference, "collect"))
 
 
 async def _outcome(reference: Any, method: str) -> Any:

@@ -125,6 +125,61 @@ async def test_calls_that_are_under_way_together_share_messages(actor: Actor, bo
     assert actor.messages < 20
 
 
+async def test_a_full_message_goes_at_once(actor: Actor, box: Box) -> None:
+    """It waits neither for its turn of the loop nor for the messages before it to arrive."""
+    held = asyncio.ensure_future(box.ask(-1))
+    await settled(lambda: actor.begun == [-1])
+    sent: list[int] = []
+    deliver = actor.deliver
+
+    def delivering(
+        session: str, letters: Sequence[Letter[int]], withdrawn: Sequence[int]
+    ) -> Coroutine[None, None, str]:
+        sent.append(len(letters))
+        return deliver(session, letters, withdrawn)
+
+    actor.deliver = delivering  # type: ignore[method-assign]
+    calls = [asyncio.ensure_future(box.ask(number)) for number in range(20, 220)]
+    await asyncio.sleep(0)
+    first = list(sent)
+
+    assert [number * 2 for number in range(20, 220)] == await asyncio.gather(*calls)
+    assert [64, 64, 64] == first
+    assert [64, 64, 64, 8] == sent
+    assert not held.done()
+
+
+async def test_answers_are_given_out_a_few_at_a_time(actor: Actor, box: Box) -> None:
+    """Whoever was answered first can go on, and ask again, before the last one is answered."""
+    actor.gate.clear()
+    calls = [asyncio.ensure_future(box.ask(number)) for number in range(20, 221)]
+    await settled(lambda: len(actor.begun) == 201)
+    actor.gate.set()
+    seen: list[int] = []
+    while sum(seen) < 200:
+        await asyncio.sleep(0)
+        seen.append(sum(call.done() for call in calls[1:]) - sum(seen))
+
+    assert [64, 64, 64, 8] == [number for number in seen if number]
+
+
+async def test_a_call_withdrawn_before_its_message_arrived_is_cancelled_after_it(
+    actor: Actor, box: Box
+) -> None:
+    """The actor hears of the withdrawal once it has the call, and not before."""
+    held = asyncio.ensure_future(box.ask(-1))
+    calls = [asyncio.ensure_future(box.ask(-number)) for number in range(2, 66)]
+    await asyncio.sleep(0)
+    gone = calls[:3]
+    for call in gone:
+        call.cancel()
+    await asyncio.gather(*gone, return_exceptions=True)
+    await settled(lambda: len(actor.cancelled) == 3)
+
+    assert {-2, -3, -4} == set(actor.cancelled)
+    assert not held.done()
+
+
 async def test_answers_come_as_they_end(actor: Actor, box: Box) -> None:
     """A call that never ends holds up none that were sent with it."""
     slow = [asyncio.ensure_future(box.ask(-number)) for number in (1, 2, 3)]
