@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random
+from functools import partial
 from traceback import extract_tb
 
 import structlog
@@ -54,6 +55,10 @@ class _NotAdmitted(Exception):
     def __init__(self, rejection: GuardRejection) -> None:
         super().__init__(rejection)
         self.rejection = rejection
+
+
+async def _over(_endpoint: str) -> float:
+    raise ProviderFailure(CUT)
 
 
 class AttemptMaker:
@@ -115,6 +120,8 @@ class AttemptMaker:
             return await self._attempt(attempt)
         finally:
             attempt.over = True
+            # The trace held the attempt, which holds it: broken here, neither waits for a search.
+            attempt.trace.end(_over)
             del self._under_way[order.attempt_id]
 
     def abandon(self, attempt_id: str) -> None:
@@ -143,7 +150,7 @@ class AttemptMaker:
             task=asyncio.current_task(),
         )
         trace.pace = lambda endpoint: self._pace(endpoint, attempt)
-        trace.tell_allowance = lambda endpoint, told: self._told(endpoint, told, attempt)
+        trace.tell_allowance = partial(self._told, order)
         trace.time_left_s = lambda: attempt.time_left_s(self._clock.now_s())
         return attempt
 
@@ -268,8 +275,8 @@ class AttemptMaker:
             )
         )
 
-    def _told(self, endpoint: str, told: ToldAllowance, attempt: AttemptUnderWay) -> None:
-        self._guard.told(attempt.order.request(endpoint).call, told, self._clock.now_s())
+    def _told(self, order: AttemptOrder, endpoint: str, told: ToldAllowance) -> None:
+        self._guard.told(order.request(endpoint).call, told, self._clock.now_s())
 
     def _origin(self, attempt: AttemptUnderWay) -> Origin:
         permit = attempt.permit

@@ -31,6 +31,10 @@ def _endless() -> float:
     return float("inf")
 
 
+def _no_time() -> float:
+    return 0.0
+
+
 @dataclass(slots=True)
 class AttemptTrace:
     """Mutable, owned by one attempt, written by `VendorHttp` and read by the provider's actor.
@@ -54,6 +58,10 @@ class AttemptTrace:
     operation: str | None = None
     link_session_id: str | None = None
     provider_institution_id: str | None = None
+
+    def end(self, pace: Pace) -> None:
+        """The attempt is over: what still works for it is paced so, has no time, and holds nothing of it."""
+        self.pace, self.time_left_s = pace, _no_time
 
     def told(self) -> dict[str, str]:
         """Headers for a sandbox."""

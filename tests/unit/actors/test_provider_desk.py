@@ -1,12 +1,14 @@
 """One provider's desk: admit, call, record, log, answer."""
 
 import asyncio
+import gc
 from dataclasses import replace
 
 import pytest
 from desk_bench import (
     DOWN,
     LINKED,
+    Act,
     Bench,
     breaking,
     failing,
@@ -16,6 +18,7 @@ from desk_bench import (
     working,
 )
 
+from actors.attempt_under_way import AttemptUnderWay
 from actors.messages import NotAttempted
 from actors.ports import ActorLost
 from orchestrator.domain import (
@@ -54,6 +57,21 @@ async def test_success_is_answered_and_logged() -> None:
     assert order_of().attempt_id == row.attempt_id
     assert 0 == bench.guard.in_flight
     assert bench.closed
+
+
+@pytest.mark.parametrize("act", [working, failing(DOWN)])
+async def test_an_attempt_is_freed_when_it_ends(act: Act) -> None:
+    """It leaves no cycle for Python's search for garbage, which costs more than the attempt's own work."""
+    bench = Bench(act)
+    gc.disable()
+    try:
+        await asyncio.gather(*(bench.desk.attempt(order_of(n + 1)) for n in range(5)))
+        left = [each for each in gc.get_objects() if isinstance(each, AttemptUnderWay)]
+    finally:
+        gc.enable()
+        await bench.desk.close()
+
+    assert [] == left
 
 
 async def test_failure_is_answered_and_logged_with_its_class() -> None:
