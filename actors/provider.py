@@ -4,7 +4,6 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import replace
 from typing import Final
 
 from actors.attempt_failures import CUT, LATE
@@ -86,7 +85,7 @@ class ProviderDesk:
 
     async def execute(self, order: AttemptOrder) -> AttemptReply:
         """Make one attempt. Every failure is in the reply; nothing is raised but for our own bugs."""
-        return replace(await self.attempt(order), health=self.snapshot())
+        return (await self.attempt(order)).with_health(self.snapshot())
 
     async def attempt(self, order: AttemptOrder) -> AttemptReply:
         """The same without the provider's health, which is told once for many."""

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from actors.installation import (
     catalogue_of,
@@ -92,13 +92,13 @@ class ProviderActor(Mailed):
         outcome = reply.outcome
         if isinstance(outcome, Failure | Rejected | NotAttempted | EncodedData):
             return reply
-        return replace(reply, outcome=encoded_data(order.operation, outcome))
+        return reply.with_outcome(encoded_data(order.operation, outcome))
 
     def handed_over(self, ended: Sequence[Returned[object]]) -> Sequence[Returned[object]]:
         """Tell the provider's health with the replies, alike for all of a message."""
         health = self._desk.snapshot()
         return [
-            replace(one, reply=replace(one.reply, health=health))
+            Returned(one.number, one.reply.with_health(health))
             if isinstance(one.reply, AttemptReply)
             else one
             for one in ended

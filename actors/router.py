@@ -27,6 +27,7 @@ from orchestrator.domain import (
     Clock,
     ErrorType,
     Failure,
+    Operation,
     OperationError,
     OperationRequest,
     OperationResult,
@@ -112,7 +113,7 @@ class RouterDesk:
         self._spool = spool
         self._clock = clock
         self._rng = rng
-        self._options = options
+        self._options = {one: options.for_operation(one) for one in Operation}
         self._space_hash = space_hash
 
     async def execute(self, request: OperationRequest) -> OperationResult:
@@ -169,7 +170,7 @@ class RouterDesk:
             decided.blocked,
             started_at=story.started_s,
             deadline_s=request.deadline_ms / 1000,
-            options=self._options.for_operation(request.operation),
+            options=self._options[request.operation],
             slow_after_s=self._board.slow_after_s(request.operation),
         )
         return await self._follow(plan, decided, target, story)

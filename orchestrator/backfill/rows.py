@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any, Final
 
 import pyarrow as pa
@@ -92,13 +93,6 @@ class Dataset:
     getters: _Getters
 
 
-def _value(name: str) -> Callable[[Any], object]:
-    def get(record: Any) -> object:
-        return getattr(record, name)
-
-    return get
-
-
 _TRANSACTIONS: Final = Dataset(
     name="transactions",
     key="transactionId",
@@ -126,21 +120,21 @@ _TRANSACTIONS: Final = Dataset(
         ]
     ),
     getters={
-        "transactionId": _value("transaction_id"),
-        "accountId": _value("account_id"),
-        "date": _value("date"),
-        "amount": _value("amount"),
-        "direction": lambda row: row.direction.value,
-        "currency": _value("currency"),
-        "description": _value("description"),
-        "merchantName": _value("merchant_name"),
+        "transactionId": attrgetter("transaction_id"),
+        "accountId": attrgetter("account_id"),
+        "date": attrgetter("date"),
+        "amount": attrgetter("amount"),
+        "direction": attrgetter("direction.value"),
+        "currency": attrgetter("currency"),
+        "description": attrgetter("description"),
+        "merchantName": attrgetter("merchant_name"),
         "category": lambda row: None if row.category is None else row.category.value,
-        "pending": _value("pending"),
-        "postedAt": _value("posted_at"),
-        "authorizedDate": _value("authorized_date"),
-        "provider": _value("provider"),
-        "providerTransactionId": _value("provider_transaction_id"),
-        "replacesTransactionId": _value("replaces_transaction_id"),
+        "pending": attrgetter("pending"),
+        "postedAt": attrgetter("posted_at"),
+        "authorizedDate": attrgetter("authorized_date"),
+        "provider": attrgetter("provider"),
+        "providerTransactionId": attrgetter("provider_transaction_id"),
+        "replacesTransactionId": attrgetter("replaces_transaction_id"),
     },
 )
 _ACCOUNTS: Final = Dataset(
@@ -169,20 +163,20 @@ _ACCOUNTS: Final = Dataset(
         ]
     ),
     getters={
-        "accountId": _value("account_id"),
-        "institutionId": _value("institution_id"),
-        "name": _value("name"),
-        "officialName": _value("official_name"),
-        "mask": _value("mask"),
-        "type": lambda row: row.type.value,
-        "subtype": _value("subtype"),
-        "currency": _value("currency"),
-        "available": lambda row: row.balances.available,
-        "current": lambda row: row.balances.current,
-        "limit": lambda row: row.balances.limit,
-        "asOf": _value("as_of"),
-        "provider": _value("provider"),
-        "connectionId": _value("connection_id"),
+        "accountId": attrgetter("account_id"),
+        "institutionId": attrgetter("institution_id"),
+        "name": attrgetter("name"),
+        "officialName": attrgetter("official_name"),
+        "mask": attrgetter("mask"),
+        "type": attrgetter("type.value"),
+        "subtype": attrgetter("subtype"),
+        "currency": attrgetter("currency"),
+        "available": attrgetter("balances.available"),
+        "current": attrgetter("balances.current"),
+        "limit": attrgetter("balances.limit"),
+        "asOf": attrgetter("as_of"),
+        "provider": attrgetter("provider"),
+        "connectionId": attrgetter("connection_id"),
     },
 )
 DATASETS: Final[Mapping[Operation, Dataset]] = {
@@ -209,7 +203,7 @@ def table_of(dataset: Dataset, job_id: str, pages: Sequence[Page]) -> tuple[pa.T
     columns = []
     for field in dataset.schema:
         getter = dataset.getters.get(field.name)
-        values = common[field.name] if getter is None else [getter(row) for row in records]
+        values = common[field.name] if getter is None else [*map(getter, records)]
         columns.append(pa.array(values, field.type))
     gone = [(page.space_id, one, _time(page)) for page in pages for one in page.gone]
     return (

@@ -95,31 +95,31 @@ def judge(
         jitter: 0 to 1, drawn afresh.
 
     """
-    after = replace(asked, attempts=asked.attempts + len(result.attempts))
+    attempts = asked.attempts + len(result.attempts)
     if result.error is not None:
+        after = replace(asked, attempts=attempts)
         return _failed(
             after, result.error, plan, sent=bool(result.attempts), now=now, jitter=jitter
         )
-    read = replace(after, tries=0, waits_since=None)
     if isinstance(result.data, AccountsData):
-        read = replace(
-            read, rows=len(result.data.accounts), pages=1, stale=asked.stale or result.data.stale
-        )
+        rows, stale = len(result.data.accounts), asked.stale or result.data.stale
+        read = OpenItem(asked.item, asked.cursor, 1, rows, attempts=attempts, stale=stale)
         return Settled(read, result.provider)
     if not isinstance(result.data, TransactionsData):
-        return SetAside(after, _STUCK)
+        return SetAside(replace(asked, attempts=attempts), _STUCK)
     page = result.data
-    read = replace(
-        read,
-        rows=asked.rows + len(page.transactions),
-        pages=asked.pages + 1,
-        stale=asked.stale or page.stale,
+    read = OpenItem(
+        asked.item,
         cursor=page.next_cursor,
+        pages=asked.pages + 1,
+        rows=asked.rows + len(page.transactions),
+        attempts=attempts,
+        stale=asked.stale or page.stale,
     )
     if not page.has_more:
         return Settled(read, result.provider)
     if page.next_cursor is None or page.next_cursor == asked.cursor:
-        return SetAside(after, _STUCK)
+        return SetAside(replace(asked, attempts=attempts), _STUCK)
     return GoOn(read)
 
 

@@ -10,6 +10,7 @@ import types
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from enum import Enum
+from operator import itemgetter
 from typing import Final, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 import orjson
@@ -73,15 +74,19 @@ def typed_result(result: OperationResult) -> OperationResult:
 
     """
     if isinstance(result.data, EncodedData):
-        return dataclasses.replace(result, data=decoded_data(result.data))
+        return result.with_data(decoded_data(result.data))
     return result
 
 
+def _itself(value: object) -> object:
+    return value
+
+
 _READERS: dict[object, Reader] = {
-    str: lambda value: value,
-    bool: lambda value: value,
-    int: lambda value: value,
-    float: lambda value: value,
+    str: _itself,
+    bool: _itself,
+    int: _itself,
+    float: _itself,
     Decimal: lambda value: Decimal(cast("str", value)),
     dt.datetime: lambda value: dt.datetime.fromisoformat(cast("str", value)),
     dt.date: lambda value: dt.date.fromisoformat(cast("str", value)),
@@ -100,6 +105,8 @@ def _made(kind: object) -> Reader:
     if origin in (Union, types.UnionType):
         (only,) = (each for each in get_args(kind) if each is not types.NoneType)
         inner = _reader(only)
+        if inner is _itself:
+            return _itself
         return lambda value: None if value is None else inner(value)
     if origin is tuple:
         each = _reader(get_args(kind)[0])
@@ -114,9 +121,20 @@ def _made(kind: object) -> Reader:
 def _record(kind: type) -> Reader:
     hints = get_type_hints(kind)
     fields = [(f.name, camel(f.name), _reader(hints[f.name])) for f in dataclasses.fields(kind)]
+    wires = [wire for _, wire, _ in fields]
+    # Twice the first: of one name alone it would answer no tuple.
+    values_of = cast("Callable[[object], list[object]]", itemgetter(wires[0], *wires))
+    # What JSON has itself needs no reading; most fields are such.
+    read_at = [(at, of) for at, (_, _, of) in enumerate(fields) if of is not _itself]
 
     def read(value: object) -> object:
-        told = cast("Mapping[str, object]", value)
-        return kind(**{name: of(told[wire]) for name, wire, of in fields if wire in told})
+        try:
+            _, *values = values_of(value)
+        except KeyError:
+            told = cast("Mapping[str, object]", value)
+            return kind(**{name: of(told[wire]) for name, wire, of in fields if wire in told})
+        for at, of in read_at:
+            values[at] = of(values[at])
+        return kind(*values)
 
     return read

@@ -3,7 +3,7 @@
 import json
 import re
 from decimal import Decimal
-from typing import Final
+from typing import Final, cast
 
 __all__ = ["decimal_or_none", "decimal_text", "loads_decimal"]
 
@@ -15,6 +15,9 @@ def _refuse_constant(name: str) -> Decimal:
     raise ValueError(f"{name} is not a number that JSON knows")
 
 
+_DECODER: Final = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant)
+
+
 def loads_decimal(raw: bytes | str) -> object:
     """Parse JSON with every fractional number as the exact Decimal that its text says.
 
@@ -24,7 +27,7 @@ def loads_decimal(raw: bytes | str) -> object:
     """
     text = raw.decode("utf-8") if isinstance(raw, bytes) else raw
     try:
-        return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+        return cast("object", _DECODER.decode(text))
     except RecursionError:
         raise ValueError("JSON nested too deep") from None
 

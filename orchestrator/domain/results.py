@@ -154,3 +154,18 @@ class OperationResult:
     attempts: tuple[AttemptSummary, ...]
     decision: DecisionSummary
     replayed: bool = False
+
+    def with_data(self, data: OperationData) -> "OperationResult":
+        """The same with these data."""
+        return OperationResult(
+            self.success,
+            self.request_id,
+            self.operation,
+            self.provider,
+            self.failover_used,
+            data,
+            self.error,
+            self.attempts,
+            self.decision,
+            self.replayed,
+        )

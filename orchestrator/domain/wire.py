@@ -19,8 +19,8 @@ Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
 def rfc3339(at: dt.datetime) -> str:
     """A UTC time with milliseconds and a Z."""
-    text = at.astimezone(dt.UTC).isoformat(timespec="milliseconds")
-    return text.removesuffix("+00:00") + "Z"
+    in_utc = at if at.tzinfo is dt.UTC else at.astimezone(dt.UTC)
+    return in_utc.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def camel(name: str) -> str:
@@ -81,9 +81,13 @@ def to_wire(value: object) -> Json:
     kind = type(value)
     render = _RENDERERS.get(kind)
     if render is None:
-        if isinstance(value, Enum):
-            return str(value.value)
-        if not dataclasses.is_dataclass(kind):
-            raise TypeError(f"{kind.__name__} has no place on the wire")
-        render = _RENDERERS[kind] = _record(kind)
+        render = _RENDERERS[kind] = _renderer(kind)
     return render(value)
+
+
+def _renderer(kind: type) -> Callable[[object], Json]:
+    if issubclass(kind, Enum):
+        return lambda value: str(cast("Enum", value)._value_)
+    if not dataclasses.is_dataclass(kind):
+        raise TypeError(f"{kind.__name__} has no place on the wire")
+    return _record(kind)
