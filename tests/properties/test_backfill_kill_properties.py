@@ -25,6 +25,7 @@ from tests.support.backfill_router import PagedRouter, accounts, prepared, reque
 
 ITEMS = 800
 PAGES = 2
+TAKES_S = 0.06
 KILLS = 30
 LONGEST_LIFE = 80
 """In moments: requests, and files of the job's that are opened, renamed or removed."""
@@ -62,7 +63,7 @@ class _Mortal(PagedRouter):
     """
 
     def __init__(self, data_dir: Path, moments: int) -> None:
-        super().__init__(pages=PAGES, takes_s=0.06, clock=SystemClock())
+        super().__init__(pages=PAGES)
         self._data_dir = str(data_dir)
         self._left = abs(moments)
         self._moments = MOMENTS if moments > 0 else OF_FILES
@@ -77,6 +78,8 @@ class _Mortal(PagedRouter):
         """Serve one request, unless it is the last moment."""
         if self._moments is MOMENTS:
             self._age()
+        # Idle meanwhile, as one that waits for a vendor is: the thread that writes needs its turns.
+        await asyncio.sleep(TAKES_S)
         return await super().execute(request)
 
     def _age(self) -> None:
