@@ -16,8 +16,8 @@ from actors.router_actor import open_service
 from orchestrator.backfill import (
     BackfillPlan,
     BackfillRun,
+    MergeApart,
     OpenItem,
-    compact_apart,
     job_folder,
 )
 from orchestrator.domain import Lane, Operation, OperationRequest, OrchestratorError, SystemClock
@@ -78,7 +78,7 @@ class BackfillActor:
                 lambda plan, item: item_request(intake, plan, item),
                 SystemClock(),
                 rng=random.Random(),  # noqa: S311  jitter, not a secret
-                merge=compact_apart,
+                merging=MergeApart,
             ).run()
         finally:
             await service.close()

@@ -22,8 +22,8 @@ import pyarrow.parquet as pq
 from orchestrator.backfill import (
     BackfillPlan,
     BackfillRun,
+    MergeApart,
     OpenItem,
-    compact_apart,
     job_folder,
     prepare,
     standing,
@@ -113,7 +113,7 @@ def _prepare(data_dir: Path, items: int) -> None:
 def _run(data_dir: Path) -> None:
     folder = job_folder(data_dir, _JOB)
     run = BackfillRun(
-        folder, _execute, _request_of, SystemClock(), rng=Random(0), merge=compact_apart
+        folder, _execute, _request_of, SystemClock(), rng=Random(0), merging=MergeApart
     )
     asyncio.run(run.run())
 

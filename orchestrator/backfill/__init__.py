@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .job_report import BackfillReport, report
     from .job_standing import JobStanding, job_folder, jobs, standing
-    from .merging import compact_apart
+    from .merging import MergeApart
     from .places import is_running
     from .plan import BackfillPlan, BackfillRefused, JobState, jobs_folder
     from .preparation import BadRows, prepare
@@ -27,9 +27,9 @@ __all__ = [
     "BadRows",
     "JobStanding",
     "JobState",
+    "MergeApart",
     "OpenItem",
     "Source",
-    "compact_apart",
     "cut_off_jobs",
     "is_running",
     "job_folder",
@@ -51,9 +51,9 @@ _HOMES = {
     "BadRows": "preparation",
     "JobStanding": "job_standing",
     "JobState": "plan",
+    "MergeApart": "merging",
     "OpenItem": "verdicts",
     "Source": "sources",
-    "compact_apart": "merging",
     "cut_off_jobs": "steering",
     "is_running": "places",
     "job_folder": "job_standing",

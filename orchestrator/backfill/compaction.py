@@ -6,19 +6,19 @@ In bounded memory, a month at a time; whoever reads meanwhile sees each row once
 import os
 from contextlib import closing
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 from uuid import uuid4
 
 import duckdb
 
+from .database import connect, quoted
 from .outstanding import older_rows_may_come
 from .places import held, removed_files, row_files, sync_folder
 from .publishing import COMPACTING, SWAPPING
 from .reading import register
 from .rows import Dataset
-from .sources import connect, quoted
 
-__all__ = ["compact"]
+__all__ = ["Merge", "MergeHere", "compact"]
 
 _MEMORY_LIMIT_MB: Final = 64
 
@@ -51,6 +51,44 @@ def compact(dataset: Dataset, dataset_folder: Path, job_folder: Path) -> None:
             with held(dataset_folder, SWAPPING):
                 for path in known_gone:
                     path.unlink()
+
+
+class Merge(Protocol):
+    """A merge of a dataset's files, ready to be done."""
+
+    def merge(self) -> None:
+        """Merge, once.
+
+        Raises:
+            StoreError: it could not be done; the files are as good as they were.
+
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of what was made ready."""
+        ...
+
+
+class MergeHere:
+    """`compact` in this process, when its time has come.
+
+    Args:
+        dataset: whose files are to be merged.
+        dataset_folder: where they are.
+        job_folder: of the job that ends with it.
+
+    """
+
+    def __init__(self, dataset: Dataset, dataset_folder: Path, job_folder: Path) -> None:
+        self._of = dataset, dataset_folder, job_folder
+
+    def merge(self) -> None:
+        """Merge."""
+        compact(*self._of)
+
+    def close(self) -> None:
+        """Nothing to let go."""
 
 
 def _find_outdated(database: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:

@@ -23,6 +23,7 @@ from orchestrator.domain import Operation
 from orchestrator.domain.params import IDENTIFIER
 
 from .chunk import NewJob
+from .database import connect, quoted
 from .ledger import Ledger
 from .places import is_running
 from .plan import (
@@ -34,7 +35,7 @@ from .plan import (
     JobState,
     jobs_folder,
 )
-from .sources import COLUMNS, ID_COLUMNS, MARK, Source, connect, quoted, spill
+from .sources import COLUMNS, ID_COLUMNS, MARK, Source, spill
 
 __all__ = ["BadRows", "prepare"]
 

@@ -4,16 +4,18 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import duckdb
-import pandas as pd
 import pyarrow as pa
 
+from .database import connect, quoted
 from .places import held, removed_files, row_files
 from .publishing import SWAPPING
 from .rows import DATASETS, REMOVED_SCHEMA, Dataset
-from .sources import connect, quoted
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["live_rows", "read_accounts", "read_transactions", "register"]
 
@@ -21,7 +23,7 @@ _TRANSACTIONS, _ACCOUNTS = DATASETS.values()
 _MEMORY_LIMIT_MB: Final = 512
 
 
-def read_transactions(data_dir: Path, sql: str | None = None) -> pd.DataFrame:
+def read_transactions(data_dir: Path, sql: str | None = None) -> "pd.DataFrame":
     """The transactions that jobs have brought, each `transactionId` of a space once.
 
     Amounts are `Decimal`; `month` is the text `YYYY-MM`. Of a row that was read several times the
@@ -36,12 +38,12 @@ def read_transactions(data_dir: Path, sql: str | None = None) -> pd.DataFrame:
     return _read(_TRANSACTIONS, data_dir, sql)
 
 
-def read_accounts(data_dir: Path, sql: str | None = None) -> pd.DataFrame:
+def read_accounts(data_dir: Path, sql: str | None = None) -> "pd.DataFrame":
     """The accounts that `getAccounts` jobs have brought, as `read_transactions` does."""
     return _read(_ACCOUNTS, data_dir, sql)
 
 
-def _read(dataset: Dataset, data_dir: Path, sql: str | None) -> pd.DataFrame:
+def _read(dataset: Dataset, data_dir: Path, sql: str | None) -> "pd.DataFrame":
     folder = data_dir / dataset.name
     with (
         _shared(folder),

@@ -27,7 +27,7 @@ from orchestrator.domain import (
 from .asking import Asker, Execute, RequestOf
 from .buffering import Buffer
 from .chunk import Ending, Tally
-from .compaction import compact
+from .compaction import Merge, MergeHere
 from .item import Item
 from .items import read_items
 from .ledger import Ledger
@@ -69,7 +69,8 @@ class BackfillRun:
         clock: monotonic and wall time.
         rng: jitter of pauses.
         pause: waits for so many seconds.
-        merge: merges a dataset's files, for a job; told the dataset's folder and the job's.
+        merging: makes a merge of a dataset's files, for a job; told the dataset's folder and the
+            job's. It is made when the last items are under way.
         publish_every_s: how long rows may be committed before they can be read, at least; in a run
             of hours, a twentieth of its time.
 
@@ -84,7 +85,7 @@ class BackfillRun:
         *,
         rng: Random,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        merge: Callable[[Dataset, Path, Path], None] = compact,
+        merging: Callable[[Dataset, Path, Path], Merge] = MergeHere,
         publish_every_s: float = _PUBLISH_EVERY_S,
     ) -> None:
         self._folder = folder
@@ -93,7 +94,8 @@ class BackfillRun:
         self._clock = clock
         self._rng = rng
         self._pause = pause
-        self._merge = merge
+        self._merging = merging
+        self._merge: Merge | None = None
         self._publish_every_s = publish_every_s
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="backfill")
         self._buffer = Buffer()
@@ -168,6 +170,8 @@ class BackfillRun:
             self._fill()
             if self._broken is not None:
                 raise self._broken
+            if self._is_ending():
+                await self._made_ready()
             if not self._buffer.is_empty or self._is_due(_COMMIT_EVERY_S):
                 await self._commit()
                 self._fill()
@@ -175,6 +179,10 @@ class BackfillRun:
             if over and self._buffer.is_empty:
                 return
             await self._pause(_TICK_S)
+
+    def _is_ending(self) -> bool:
+        """Whether every item is under way or has ended."""
+        return self._exhausted and not self._stopping and not self._schedule.parked
 
     def _is_done(self) -> bool:
         return self._exhausted and self._schedule.is_empty
@@ -282,9 +290,18 @@ class BackfillRun:
     async def _finish(self, state: JobState) -> None:
         await self._blocking(self._publish_all)
         if state is not JobState.PAUSED:
-            await self._blocking(self._merge, self._dataset, self._place, self._folder)
+            await self._blocking((await self._made_ready()).merge)
+
+    async def _made_ready(self) -> Merge:
+        if self._merge is None:
+            self._merge = await self._blocking(
+                self._merging, self._dataset, self._place, self._folder
+            )
+        return self._merge
 
     async def _abandon(self) -> None:
+        if self._merge is not None:
+            await self._blocking(self._merge.close)
         for task in self._under_way:
             task.cancel()
         await asyncio.gather(*self._under_way, return_exceptions=True)

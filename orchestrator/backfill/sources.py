@@ -17,9 +17,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from .database import connect, quoted
 from .plan import BackfillRefused
 
-__all__ = ["COLUMNS", "ID_COLUMNS", "MARK", "Source", "connect", "quoted", "spill"]
+__all__ = ["COLUMNS", "ID_COLUMNS", "MARK", "Source", "spill"]
 
 Source = pd.DataFrame | duckdb.DuckDBPyRelation | Path | str
 """What a job's items can be read from; a `str` is a path, or a SELECT."""
@@ -31,29 +32,10 @@ MARK: Final = "\x01"
 """Begins a cell that held something else than text; what follows is what it held."""
 
 _SLICE_ROWS: Final = 20_000
-_MEMORY_LIMIT_MB: Final = 64
 _TEXT_TYPES: Final = ("VARCHAR", "UUID")
 _SEPARATORS: Final = (",", ";", "\t", "|")
 _QUERY_WORDS: Final = ("select", "with", "from")
 _SCHEMA: Final = pa.schema([("row", pa.int64()), *((name, pa.string()) for name in COLUMNS)])
-
-
-def connect(
-    temp_folder: Path, *, memory_limit_mb: int = _MEMORY_LIMIT_MB
-) -> duckdb.DuckDBPyConnection:
-    """A DuckDB of its own that keeps to its memory and spills into `temp_folder`."""
-    return duckdb.connect(
-        config={
-            "memory_limit": f"{memory_limit_mb}MB",
-            "temp_directory": str(temp_folder / "spill"),
-            "threads": 1,
-        }
-    )
-
-
-def quoted(text: object) -> str:
-    """A text as an SQL literal, where DuckDB takes no parameter."""
-    return "'" + str(text).replace("'", "''") + "'"
 
 
 def spill(source: Source, target: Path) -> tuple[str, ...]:

@@ -1,6 +1,8 @@
 """Files merged at a job's end: in another process, and without what is no longer true."""
 
+import asyncio
 import subprocess
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -12,17 +14,24 @@ from orchestrator.backfill import (
     BackfillPlan,
     BackfillRun,
     JobState,
-    compact_apart,
+    MergeApart,
     job_folder,
     read_transactions,
     standing,
+    want,
 )
 from orchestrator.backfill.chunk import Chunk, Tally
 from orchestrator.backfill.ledger import Ledger
 from orchestrator.backfill.places import held, removed_files, row_files
 from orchestrator.backfill.publishing import COMPACTING
 from orchestrator.backfill.rows import DATASETS, Page, rows_bytes, table_of
-from orchestrator.domain import Operation, StoreError, TransactionsData
+from orchestrator.domain import (
+    Operation,
+    OperationRequest,
+    OperationResult,
+    StoreError,
+    TransactionsData,
+)
 from tests.support.backfill_router import (
     PagedRouter,
     accounts,
@@ -131,7 +140,7 @@ async def test_another_process_merges_as_this_one_would(tmp_path: Path) -> None:
         request_of,
         SteppedClock(),
         rng=Random(1),
-        merge=compact_apart,
+        merging=MergeApart,
         publish_every_s=0.0,
     )
 
@@ -151,31 +160,117 @@ def test_a_merge_that_fails_in_its_process_is_told(tmp_path: Path) -> None:
     folder = tmp_path / "backfills" / "job"
     folder.mkdir(parents=True)
 
-    with pytest.raises(StoreError, match=r"merging transactions ended with 1: (.|\n)*torn"):
-        compact_apart(TRANSACTIONS, tmp_path / "transactions", folder)
+    with (
+        closing(MergeApart(TRANSACTIONS, tmp_path / "transactions", folder)) as merge,
+        pytest.raises(StoreError, match=r"merging transactions ended with 1: (.|\n)*torn"),
+    ):
+        merge.merge()
 
 
+@pytest.mark.parametrize("told", [False, True])
 async def test_a_merging_process_ends_with_whoever_has_started_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, told: bool
 ) -> None:
-    """It leaves no process and no lock behind."""
+    """It leaves no process and no lock behind, whether its time had come or not."""
     await run_job(prepared(tmp_path, accounts(1), PLAN), PagedRouter())
     begun: list[subprocess.Popen[bytes]] = []
 
     class Orphaned(subprocess.Popen):  # type: ignore[type-arg]
-        """One whose parent dies as soon as it is there."""
+        """One whose parent dies as soon as it is there, or has told it to merge."""
 
         def __init__(self, *arguments: object, **options: object) -> None:
             super().__init__(*arguments, **options)  # type: ignore[call-overload]
             assert self.stdin is not None
+            if told:
+                self.stdin.write(b"\n")
             self.stdin.close()
             begun.append(self)
 
     monkeypatch.setattr(subprocess, "Popen", Orphaned)
-    with (
-        held(tmp_path / "transactions", COMPACTING),
-        pytest.raises(StoreError, match="ended with 1"),
-    ):
-        compact_apart(TRANSACTIONS, tmp_path / "transactions", job_folder(tmp_path, "job"))
+    with held(tmp_path / "transactions", COMPACTING):
+        merge = MergeApart(TRANSACTIONS, tmp_path / "transactions", job_folder(tmp_path, "job"))
+        assert [1] == [process.wait(30) for process in begun]
+        merge.close()
 
-    assert [1] == [process.wait(30) for process in begun]
+
+async def test_a_merge_that_is_not_wanted_leaves_no_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a job that is paused or cut off while its last items are under way, say."""
+    await run_job(prepared(tmp_path, accounts(1), PLAN), PagedRouter())
+    begun: list[subprocess.Popen[bytes]] = []
+
+    class Noted(subprocess.Popen):  # type: ignore[type-arg]
+        """Remembered."""
+
+        def __init__(self, *arguments: object, **options: object) -> None:
+            super().__init__(*arguments, **options)  # type: ignore[call-overload]
+            begun.append(self)
+
+    monkeypatch.setattr(subprocess, "Popen", Noted)
+    before = written(tmp_path)
+    MergeApart(TRANSACTIONS, tmp_path / "transactions", job_folder(tmp_path, "job")).close()
+
+    assert 1 == len(begun)
+    assert begun[0].poll() is not None
+    assert before == written(tmp_path)
+
+
+class NotedMerge:
+    """Notes what is asked of it, and when it was made."""
+
+    def __init__(self, router: PagedRouter) -> None:
+        self.told: list[str] = []
+        self._router = router
+
+    def __call__(self, *_of: object) -> "NotedMerge":
+        """Make it."""
+        self.told.append(f"made after {len(self._router.asked)}")
+        return self
+
+    def merge(self) -> None:
+        """Note."""
+        self.told.append("merged")
+
+    def close(self) -> None:
+        """Note."""
+        self.told.append("closed")
+
+
+async def test_a_merge_is_made_ready_once_everything_is_under_way(tmp_path: Path) -> None:
+    """It is done when the last rows are in place, and let go of at the end."""
+    router = PagedRouter()
+    merge = NotedMerge(router)
+    folder = prepared(tmp_path, accounts(30), PLAN)
+    state = await BackfillRun(
+        folder, router.execute, request_of, SteppedClock(), rng=Random(1), merging=merge
+    ).run()
+
+    assert JobState.DONE is state
+    assert ["made after 30", "merged", "closed"] == merge.told
+
+
+async def test_a_paused_job_merges_nothing(tmp_path: Path) -> None:
+    """What was made ready for it is let go of."""
+    router = PagedRouter()
+    merge = NotedMerge(router)
+    folder = prepared(tmp_path, accounts(30), PLAN)
+    made = asyncio.Event()
+
+    async def execute(request: OperationRequest) -> OperationResult:
+        result = await router.execute(request)
+        await made.wait()
+        return result
+
+    def making(*of: object) -> NotedMerge:
+        want(tmp_path, PLAN.job_id, JobState.PAUSED)
+        loop.call_soon_threadsafe(made.set)
+        return merge(*of)
+
+    loop = asyncio.get_running_loop()
+    state = await BackfillRun(
+        folder, execute, request_of, SteppedClock(), rng=Random(1), merging=making
+    ).run()
+
+    assert JobState.PAUSED is state
+    assert ["closed"] == merge.told[1:]
