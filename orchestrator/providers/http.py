@@ -15,6 +15,7 @@ from .attempt_trace import current_attempt
 from .rate_limit_headers import told_allowance
 from .retry_after import retry_after_s
 from .vendor_client import VendorClient, client_for, is_loopback
+from .vendor_wire import VendorAnswer
 from .wire_failures import foreign_redirect, malformed, network_failure
 
 __all__ = [
@@ -164,7 +165,7 @@ class VendorHttp:
             if self._tells_attempts:
                 sent_headers |= trace.told()
         try:
-            response = await self._client.send(
+            answer = await self._client.send(
                 method,
                 path.lstrip("/"),
                 json=json,
@@ -174,13 +175,13 @@ class VendorHttp:
                 silence_s=silence_s,
             )
             if trace is not None:
-                trace.http_status = response.status_code
+                trace.http_status = answer.status
             try:
-                self._refuse_redirect(response)
-                told = _headers_of(response)
-                body = await _bounded_body(response, told)
+                told = _headers_of(answer)
+                self._refuse_redirect(answer.status, told)
+                body = await _bounded_body(answer, told)
             finally:
-                await response.aclose()
+                await answer.body.aclose()
         except httpx.HTTPError as error:
             raise network_failure(error) from None
         except aiohttp.ClientError:
@@ -190,45 +191,46 @@ class VendorHttp:
         allowance = told_allowance(told)
         if trace is not None and allowance is not None:
             trace.tell_allowance(endpoint, allowance)
-        return VendorResponse(status=response.status_code, headers=told, body=body)
+        return VendorResponse(status=answer.status, headers=told, body=body)
 
-    def _refuse_redirect(self, response: httpx.Response) -> None:
-        if not 300 <= response.status_code < 400:
+    def _refuse_redirect(self, status: int, headers: Mapping[str, str]) -> None:
+        if not 300 <= status < 400:
             return
-        foreign = leads_elsewhere(response.headers.get("location", ""), self.base_url)
+        foreign = leads_elsewhere(headers.get("location", ""), self.base_url)
         if foreign:
-            raise foreign_redirect(response.status_code)
-        raise malformed(
-            "a redirect, which no API call should get", http_status=response.status_code
-        )
+            raise foreign_redirect(status)
+        raise malformed("a redirect, which no API call should get", http_status=status)
 
 
-def _headers_of(response: httpx.Response) -> dict[str, str]:
+def _headers_of(answer: VendorAnswer) -> dict[str, str]:
     """Names in lower case, repeated ones as one list; latin-1, of which every byte is a letter."""
     told: dict[str, str] = {}
-    for raw_name, raw_value in response.headers.raw:
+    for raw_name, raw_value in answer.raw_headers:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
         told[name] = f"{told[name]}, {value}" if name in told else value
     return told
 
 
-async def _bounded_body(response: httpx.Response, headers: Mapping[str, str]) -> bytes:
+async def _bounded_body(answer: VendorAnswer, headers: Mapping[str, str]) -> bytes:
     declared = headers.get("content-length", "")
     too_long = len(declared) > _LONGEST_LENGTH_DIGITS
     if _DIGITS.fullmatch(declared) and (too_long or int(declared) > MAX_ANSWER_BYTES):
-        raise malformed("larger than 16 MiB", http_status=response.status_code)
+        raise malformed("larger than 16 MiB", http_status=answer.status)
     chunks: list[bytes] = []
     size = 0
-    chunks_of: AsyncIterator[bytes] | httpx.AsyncByteStream = response.aiter_bytes()
-    if "content-encoding" not in headers and isinstance(response.stream, httpx.AsyncByteStream):
-        # Nothing to decode: httpx's own reading would only pass the chunks through.
-        chunks_of = response.stream
     try:
-        async for chunk in chunks_of:
+        async for chunk in _decoded(answer, headers):
             size += len(chunk)
             if size > MAX_ANSWER_BYTES:
-                raise malformed("larger than 16 MiB", http_status=response.status_code)
+                raise malformed("larger than 16 MiB", http_status=answer.status)
             chunks.append(chunk)
     except httpx.DecodingError:
-        raise malformed("its compression is broken", http_status=response.status_code) from None
+        raise malformed("its compression is broken", http_status=answer.status) from None
     return b"".join(chunks)
+
+
+def _decoded(answer: VendorAnswer, headers: Mapping[str, str]) -> AsyncIterator[bytes]:
+    if "content-encoding" not in headers:
+        return aiter(answer.body)
+    encoded = httpx.Response(answer.status, headers=list(answer.raw_headers), stream=answer.body)
+    return encoded.aiter_bytes()

@@ -1,8 +1,4 @@
-"""A vendor's HTTP connections: httpx requests straight into the aiohttp transport.
-
-What an `httpx.AsyncClient` puts between them — cookies, redirects, merged addresses, hooks — no
-vendor's API needs, and it costs about as much as the rest of a call.
-"""
+"""A vendor's HTTP client: where its requests go, and what stands on each of them."""
 
 import ipaddress
 import logging
@@ -11,16 +7,15 @@ from types import TracebackType
 from typing import Final, Self
 from urllib.parse import urlsplit
 
-import aiohttp
 import httpx
 import orjson
-from httpx_aiohttp import AiohttpTransport
 
 from orchestrator.domain import ConfigurationError
 
+from .vendor_wire import AiohttpWire, VendorAnswer, Wire
+
 __all__ = ["VendorClient", "client_for", "is_loopback"]
 
-_CONNECT_TIMEOUT_S: Final = 5.0
 _MOST_ADDRESSES: Final = 1_000
 _ALWAYS: Final = {"User-Agent": "provider-orchestrator", "Accept": "application/json"}
 
@@ -49,14 +44,14 @@ class VendorClient:
 
     Args:
         base_url: the vendor's, with a slash at its end.
-        transport: sends requests; closed with the client.
+        wire: sends requests; closed with the client.
 
     """
 
-    def __init__(self, base_url: str, transport: httpx.AsyncBaseTransport) -> None:
+    def __init__(self, base_url: str, wire: Wire) -> None:
         self.base_url = base_url
-        self._transport = transport
-        self._addresses: dict[str, httpx.URL] = {}
+        self._wire = wire
+        self._addresses: dict[str, str] = {}
 
     async def send(
         self,
@@ -68,8 +63,8 @@ class VendorClient:
         headers: Mapping[str, str],
         auth: httpx.Auth | None = None,
         silence_s: float,
-    ) -> httpx.Response:
-        """Send a request; answers when the head of the answer is there. Close the response.
+    ) -> VendorAnswer:
+        """Send a request; answers when the head of the answer is there. Close the answer's body.
 
         Args:
             method: HTTP method.
@@ -84,33 +79,19 @@ class VendorClient:
             httpx.HTTPError: no answer came.
 
         """
-        sent = {**_ALWAYS, **headers}
+        sent: Mapping[str, str] = {**_ALWAYS, **headers}
         body = b""
         if json is not None:
             body = orjson.dumps(json)
-            sent.setdefault("Content-Type", "application/json")
-        request = httpx.Request(
-            method,
-            self._address(path) if not query else httpx.URL(self.base_url + path, params=query),
-            headers=sent,
-            # As a stream, so that httpx looks for no headers to add: the transport adds its own.
-            stream=httpx.ByteStream(body),
-            extensions={
-                "timeout": httpx.Timeout(
-                    silence_s, connect=min(_CONNECT_TIMEOUT_S, silence_s)
-                ).as_dict()
-            },
-        )
-        request.read()
-        # Told, so that httpx does not try each header in turn to find it out.
-        request.headers.encoding = "utf-8"
+            sent = {"Content-Type": "application/json", **sent}
+        url = self._address(path, query)
         if auth is not None:
-            request = next(auth.sync_auth_flow(request))
-        return await self._transport.handle_async_request(request)
+            sent = _signed(auth, method, url, sent, body)
+        return await self._wire.send(method, url, sent, body, silence_s=silence_s)
 
     async def aclose(self) -> None:
         """Let the connections go."""
-        await self._transport.aclose()
+        await self._wire.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -123,24 +104,38 @@ class VendorClient:
     ) -> None:
         await self.aclose()
 
-    def _address(self, path: str) -> httpx.URL:
+    def _address(self, path: str, query: Mapping[str, str] | None) -> str:
+        if query:
+            return str(httpx.URL(self.base_url + path, params=query))
         address = self._addresses.get(path)
         if address is None:
             if len(self._addresses) >= _MOST_ADDRESSES:
                 self._addresses.clear()
-            address = self._addresses[path] = httpx.URL(self.base_url + path)
+            address = self._addresses[path] = str(httpx.URL(self.base_url + path))
         return address
 
 
+def _signed(
+    auth: httpx.Auth, method: str, url: str, headers: Mapping[str, str], body: bytes
+) -> dict[str, str]:
+    """These headers, with those of the credentials."""
+    # As a stream, so that httpx adds no headers of its own: the wire does.
+    request = httpx.Request(method, url, headers=headers, stream=httpx.ByteStream(body))
+    request.read()
+    # Told, so that httpx does not try each header in turn to find it out.
+    request.headers.encoding = "utf-8"
+    return dict(next(auth.sync_auth_flow(request)).headers.items())
+
+
 def client_for(
-    base_url: str, *, max_connections: int = 100, transport: httpx.AsyncBaseTransport | None = None
+    base_url: str, *, max_connections: int = 100, wire: Wire | None = None
 ) -> VendorClient:
     """An HTTP client for one vendor.
 
     Args:
         base_url: the vendor's, https; http is taken on loopback only.
         max_connections: size of the pool.
-        transport: another transport, for tests.
+        wire: another wire, for tests.
 
     Raises:
         ConfigurationError: `base_url` is neither https nor on loopback.
@@ -152,10 +147,4 @@ def client_for(
             f"{base_url!r} cannot be a provider's base URL: use https (http only on loopback)"
         )
 
-    def session() -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=max_connections, keepalive_timeout=30),
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
-
-    return VendorClient(base_url.rstrip("/") + "/", transport or AiohttpTransport(client=session))
+    return VendorClient(base_url.rstrip("/") + "/", wire or AiohttpWire(max_connections))

@@ -15,6 +15,7 @@ from orchestrator.providers.registry import REGISTRY, AdapterConfig, adapter_of
 from orchestrator.providers.webhooks import WebhookDelivery, WebhookReader
 from sandbox.options import SandboxOptions
 from sandbox.plaid import Plaid
+from tests.support.httpx_wire import HttpxWire
 from tests.support.openapi_documents import document
 from tests.support.recorded_requests import Recorder
 from tests.support.sandbox import START, running_sandbox
@@ -126,7 +127,7 @@ async def recorded_desk(
             now=world.clock,
         )
         recorder = Recorder(AiohttpTransport(), f"/{provider}")
-        async with client_for(config.base_url, transport=recorder) as client:
+        async with client_for(config.base_url, wire=HttpxWire(recorder)) as client:
             http = adapter.vendor_http(client, config)
             built = adapter.build(http, config)
             assert adapter.webhooks is not None

@@ -17,6 +17,7 @@ from orchestrator.providers.http import client_for
 from orchestrator.providers.protocol import TransactionsRead
 from orchestrator.providers.registry import AdapterConfig
 from sandbox.options import SandboxOptions
+from tests.support.httpx_wire import HttpxWire
 from tests.support.openapi_documents import document
 from tests.support.recorded_requests import Recorder
 from tests.support.sandbox import START, running_sandbox
@@ -65,7 +66,7 @@ async def counter(sandbox: dict[str, Any], **options: str) -> AsyncIterator[Coun
             world.clock.move(seconds=seconds)
 
         recorder = Recorder(AiohttpTransport(), "/belvo")
-        async with client_for(config.base_url, transport=recorder) as client:
+        async with client_for(config.base_url, wire=HttpxWire(recorder)) as client:
             adapter = Belvo(
                 ADAPTER.vendor_http(client, config),
                 Credential(config.keys),

@@ -13,6 +13,7 @@ import structlog.testing
 from orchestrator.domain import ConnectionStatus, StoreError
 from orchestrator.providers.http import VendorHttp, client_for
 from orchestrator.providers.plaid_webhooks import PlaidWebhooks
+from tests.support.httpx_wire import HttpxWire
 from tests.support.system import Answer, Linked, System, running_system
 from tests.support.webhook_bench import failing
 from tests.support.webhook_builders import PlaidKeyServer, SigningKey
@@ -56,7 +57,7 @@ class Vendors:
         self.system = system
         self.key = SigningKey("kid-1")
         self.keys = PlaidKeyServer(self.key)
-        client = client_for("https://plaid.test", transport=httpx.MockTransport(self._plaid))
+        client = client_for("https://plaid.test", wire=HttpxWire(httpx.MockTransport(self._plaid)))
         desk = system.desks["plaid"]
         desk._webhooks._reader = PlaidWebhooks(VendorHttp(client))
         self._spaces = 0

@@ -24,6 +24,7 @@ from orchestrator.providers.protocol import (
 )
 from orchestrator.providers.registry import AdapterConfig
 from sandbox.options import SandboxOptions
+from tests.support.httpx_wire import HttpxWire
 from tests.support.mx_members import job, log_in, look, resume
 from tests.support.openapi_documents import document
 from tests.support.recorded_requests import Recorder
@@ -106,7 +107,7 @@ async def bench(sandbox: SandboxOptions | None = None, **options: str) -> AsyncI
     async with running_sandbox(options=sandbox) as world:
         config = AdapterConfig("sandbox", world.url_of("mx"), KEYS, options, now=world.clock)
         recorder = Recorder(AiohttpTransport(), "/mx")
-        async with client_for(config.base_url, transport=recorder) as http:
+        async with client_for(config.base_url, wire=HttpxWire(recorder)) as http:
             found = Bench(world, recorder, options=options)
             chosen = {**ADAPTER.default_options, **options}
             client = MxClient(

@@ -22,6 +22,7 @@ from orchestrator.providers.plaid import ADAPTER, Plaid
 from orchestrator.providers.protocol import TransactionsRead
 from orchestrator.providers.registry import AdapterConfig
 from sandbox.options import SandboxOptions
+from tests.support.httpx_wire import HttpxWire
 from tests.support.openapi_documents import document
 from tests.support.recorded_requests import Recorder
 from tests.support.sandbox import START, running_sandbox
@@ -72,7 +73,7 @@ async def bench(
             pauses.append(seconds)
             world.clock.move(seconds=seconds)
 
-        async with client_for(config.base_url, transport=wire) as client:
+        async with client_for(config.base_url, wire=HttpxWire(wire)) as client:
             adapter = Plaid(
                 ADAPTER.vendor_http(client, config),
                 config.options,

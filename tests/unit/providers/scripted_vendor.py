@@ -30,6 +30,7 @@ from orchestrator.providers.protocol import (
     TransactionsRequest,
 )
 from orchestrator.providers.registry import Adapter, AdapterConfig
+from tests.support.httpx_wire import HttpxWire
 
 NOW = datetime(2026, 3, 18, 15, 30, tzinfo=UTC)
 TODAY = NOW.date()
@@ -104,7 +105,7 @@ class ScriptedVendor:
     def http(self, adapter: Adapter, options: Mapping[str, str] | None = None) -> VendorHttp:
         """The adapter's own HTTP, over this vendor."""
         config = self.config(adapter, options)
-        client = client_for(config.base_url, transport=httpx.MockTransport(self._handle))
+        client = client_for(config.base_url, wire=HttpxWire(httpx.MockTransport(self._handle)))
         return adapter.vendor_http(client, config)
 
     @staticmethod

@@ -22,6 +22,7 @@ from orchestrator.providers.bitso import ADAPTER, Bitso
 from orchestrator.providers.bitso_lockout import Lockouts
 from orchestrator.providers.bitso_signing import BitsoSignature, Nonces
 from orchestrator.providers.http import VendorHttp, client_for
+from tests.support.httpx_wire import HttpxWire
 
 READ = accounts_request(CREDENTIAL)
 WELL = answer(balances())
@@ -73,7 +74,7 @@ async def test_what_stands_for_the_host_is_not_signed(
         seen.append(request)
         return httpx.Response(200, json=balances())
 
-    async with client_for(base_url, transport=httpx.MockTransport(handle)) as client:
+    async with client_for(base_url, wire=HttpxWire(httpx.MockTransport(handle))) as client:
         options = {"path_prefix": prefix}
         bitso = Bitso(VendorHttp(client), options, now=lambda: NOW, rng=Random(1))
         await bitso.get_accounts(READ)

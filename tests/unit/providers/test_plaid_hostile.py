@@ -19,6 +19,7 @@ from scripted_vendor import (
 from orchestrator.providers.http import MAX_ANSWER_BYTES, client_for
 from orchestrator.providers.plaid import ADAPTER, Plaid
 from orchestrator.providers.registry import AdapterConfig
+from tests.support.httpx_wire import HttpxWire
 
 BASE = "https://sandbox.plaid.com"
 HOSTED = {"link_token": "link-1", "hosted_link_url": "https://secure.plaid.com/hl/1"}
@@ -45,7 +46,7 @@ def plaid(answers: Callable[[str], httpx.Response], **options: str) -> Plaid:
     """The adapter over a vendor that answers by path."""
     transport = httpx.MockTransport(lambda request: answers(request.url.path))
     config = AdapterConfig("sandbox", BASE, KEYS, options)
-    http = ADAPTER.vendor_http(client_for(BASE, transport=transport), config)
+    http = ADAPTER.vendor_http(client_for(BASE, wire=HttpxWire(transport)), config)
 
     async def no_pause(_seconds: float) -> None:
         return

@@ -34,6 +34,7 @@ from orchestrator.providers.http import MAX_ANSWER_BYTES, VendorHttp, client_for
 from orchestrator.providers.protocol import FinancialProvider
 from orchestrator.providers.registry import REGISTRY, AdapterConfig, adapter_of
 from orchestrator.resilience import ToldAllowance
+from tests.support.httpx_wire import HttpxWire
 
 CREDENTIALS = {
     "plaid": PLAID_CREDENTIAL,
@@ -54,8 +55,12 @@ async def test_what_is_left_of_a_limit_is_told_to_the_attempt() -> None:
     left = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "30"}
     client = client_for(
         "https://vendor.example",
-        transport=httpx.MockTransport(
-            lambda request: httpx.Response(429, headers=left if request.url.path == "/a" else {})
+        wire=HttpxWire(
+            httpx.MockTransport(
+                lambda request: httpx.Response(
+                    429, headers=left if request.url.path == "/a" else {}
+                )
+            )
         ),
     )
     http, heard = VendorHttp(client), []
@@ -420,7 +425,7 @@ def test_shipped_adapters_name_hosts_and_limits_for_both_environments() -> None:
         assert set(adapter.base_urls) == set(adapter.quotas) == {"sandbox", "production"}
         assert all(url.startswith("https://") for url in adapter.base_urls.values())
         config = AdapterConfig("sandbox", adapter.base_urls["sandbox"], KEYS)
-        client = client_for(config.base_url, transport=httpx.MockTransport(lambda _: None))
+        client = client_for(config.base_url, wire=HttpxWire(httpx.MockTransport(lambda _: None)))
         built = adapter.build(adapter.vendor_http(client, config), config)
         assert isinstance(built, FinancialProvider)
 
