@@ -49,6 +49,7 @@ _PUBLISH_EVERY_S: Final = 5.0
 _PUBLISH_EVERY_RATIO: Final = 0.05
 """Of the time that the run has taken: a long run makes few files, and none is much behind."""
 _PUBLISH_AT_ROWS: Final = 20_000
+_MERGE_LOADS_S: Final = 1.5
 _NOT_STORABLE: Final = OperationError(
     ErrorType.VALIDATION,
     "NOT_STORABLE",
@@ -70,7 +71,7 @@ class BackfillRun:
         rng: jitter of pauses.
         pause: waits for so many seconds.
         merging: makes a merge of a dataset's files, for a job; told the dataset's folder and the
-            job's. It is made when the last items are under way.
+            job's. It is made shortly before the last items end.
         publish_every_s: how long rows may be committed before they can be read, at least; in a run
             of hours, a twentieth of its time.
 
@@ -181,8 +182,9 @@ class BackfillRun:
             await self._pause(_TICK_S)
 
     def _is_ending(self) -> bool:
-        """Whether every item is under way or has ended."""
-        return self._exhausted and not self._stopping and not self._schedule.parked
+        """Whether the last items are under way, or will be in a moment."""
+        soon = self._left() <= self._pace.rate(self._clock.now_s()) * _MERGE_LOADS_S
+        return (self._exhausted or soon) and not (self._stopping or self._schedule.parked)
 
     def _is_done(self) -> bool:
         return self._exhausted and self._schedule.is_empty

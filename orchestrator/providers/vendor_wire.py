@@ -3,23 +3,19 @@
 An `httpx.Request` and an `httpx.Response` on the way would cost as much again as the exchange.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol, TypeVar
+from typing import Final, Protocol
 
 import aiohttp
 import httpx
 from httpx_aiohttp.transport import map_aiohttp_exceptions
-from yarl import URL
 
 __all__ = ["AiohttpWire", "VendorAnswer", "Wire", "timeout_of"]
 
 _CONNECT_TIMEOUT_S: Final = 5.0
 _CHUNK_BYTES: Final = 64 * 1024
 _MOST_KEPT: Final = 1_000
-
-K = TypeVar("K")
-V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +78,6 @@ class AiohttpWire:
     def __init__(self, max_connections: int) -> None:
         self._max_connections = max_connections
         self._session: aiohttp.ClientSession | None = None
-        self._urls: dict[str, URL] = {}
         self._timeouts: dict[float, aiohttp.ClientTimeout] = {}
 
     async def send(
@@ -92,11 +87,11 @@ class AiohttpWire:
         with map_aiohttp_exceptions():
             response = await self._opened().request(
                 method,
-                _kept(self._urls, url, URL),
+                url,
                 headers=headers,
                 data=body or None,
                 allow_redirects=False,
-                timeout=_kept(self._timeouts, silence_s, timeout_of),
+                timeout=self._timeout(silence_s),
             )
         return VendorAnswer(response.status, response.raw_headers, _Body(response))
 
@@ -105,6 +100,14 @@ class AiohttpWire:
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+    def _timeout(self, silence_s: float) -> aiohttp.ClientTimeout:
+        kept = self._timeouts.get(silence_s)
+        if kept is None:
+            if len(self._timeouts) >= _MOST_KEPT:
+                self._timeouts.clear()
+            kept = self._timeouts[silence_s] = timeout_of(silence_s)
+        return kept
 
     def _opened(self) -> aiohttp.ClientSession:
         # Made with the first request: it belongs to that one's event loop.
@@ -122,13 +125,3 @@ def timeout_of(silence_s: float) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(
         sock_connect=min(_CONNECT_TIMEOUT_S, silence_s), sock_read=silence_s, connect=silence_s
     )
-
-
-def _kept(made: dict[K, V], key: K, make: Callable[[K], V]) -> V:
-    """What was made for this key, once; of the last thousand keys or so."""
-    value = made.get(key)
-    if value is None:
-        if len(made) >= _MOST_KEPT:
-            made.clear()
-        value = made[key] = make(key)
-    return value

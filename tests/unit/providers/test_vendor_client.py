@@ -88,9 +88,7 @@ async def test_a_signature_sees_what_is_sent() -> None:
 
 
 @pytest.mark.parametrize(("silence_s", "connect_s"), [(1.0, 1.0), (60.0, 5.0)])
-def test_connecting_takes_no_longer_than_a_silence_may(
-    silence_s: float, connect_s: float
-) -> None:
+def test_connecting_takes_no_longer_than_a_silence_may(silence_s: float, connect_s: float) -> None:
     """Five seconds, or less where the call itself has less."""
     bounds = timeout_of(silence_s)
 
