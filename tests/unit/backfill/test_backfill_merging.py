@@ -254,7 +254,7 @@ async def test_a_paused_job_merges_nothing(tmp_path: Path) -> None:
     """What was made ready for it is let go of."""
     router = PagedRouter()
     merge = NotedMerge(router)
-    folder = prepared(tmp_path, accounts(30), PLAN)
+    folder = prepared(tmp_path, accounts(10), PLAN)
     made = asyncio.Event()
 
     async def execute(request: OperationRequest) -> OperationResult:
