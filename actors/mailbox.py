@@ -224,6 +224,10 @@ class Mailbox(Generic[Order, Reply]):
             finally:
                 self._pauses -= 1
             return
+        except Exception as error:  # noqa: BLE001  told to those whose calls it carried, and to nobody else
+            self._arrived(message)
+            self._lose([number for number in message.numbers if number in self._away], error)
+            return
         self._arrived(message)
         if message.generation == self._generation:
             self._see(life, message)
@@ -315,7 +319,7 @@ class Mailbox(Generic[Order, Reply]):
             self._poller.cancel()
             self._poller = None
 
-    def _lose(self, numbers: Sequence[int], lost: ActorLost) -> None:
+    def _lose(self, numbers: Sequence[int], lost: Exception) -> None:
         for number in numbers:
             self._away.pop(number, None)
             future = self._futures.get(number)

@@ -15,8 +15,8 @@ def collect_seldom() -> None:
 
     Call it once a process has what it keeps. Nearly everything here is freed as soon as nobody
     holds it; what is left are cycles behind exceptions and cancelled tasks, which can wait. The
-    bound is above what hundreds of requests under way hold: else each wave of them is searched,
-    which has cost a fifth of a request, for nothing.
+    bound is above what hundreds of requests under way hold: else each wave of them is searched for
+    nothing.
     """
     gc.collect()
     gc.freeze()

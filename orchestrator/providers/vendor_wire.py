@@ -1,6 +1,6 @@
 """One HTTP exchange with a vendor: aiohttp's connections, and httpx's errors.
 
-An `httpx.Request` and an `httpx.Response` on the way would cost as much again as the exchange.
+An `httpx.Request` and an `httpx.Response` on the way would be a good part of what an attempt costs.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence

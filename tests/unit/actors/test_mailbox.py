@@ -167,16 +167,53 @@ async def test_a_call_withdrawn_before_its_message_arrived_is_cancelled_after_it
     actor: Actor, box: Box
 ) -> None:
     """The actor hears of the withdrawal once it has the call, and not before."""
+    arriving = asyncio.Event()
+    heard: list[tuple[bool, list[int]]] = []
+    deliver = actor.deliver
+
+    async def delivering(
+        session: str, letters: Sequence[Letter[int]], withdrawn: Sequence[int]
+    ) -> str:
+        heard.append((arriving.is_set(), list(withdrawn)))
+        await arriving.wait()
+        return await deliver(session, letters, withdrawn)
+
+    actor.deliver = delivering  # type: ignore[method-assign]
     held = asyncio.ensure_future(box.ask(-1))
     calls = [asyncio.ensure_future(box.ask(-number)) for number in range(2, 66)]
-    await asyncio.sleep(0)
-    gone = calls[:3]
-    for call in gone:
+    await settled(lambda: len(heard) == 1)
+    for call in calls[:3]:
         call.cancel()
-    await asyncio.gather(*gone, return_exceptions=True)
+    await asyncio.gather(*calls[:3], return_exceptions=True)
+    # A full message more, which goes at once and could carry the news.
+    calls += [asyncio.ensure_future(box.ask(-number)) for number in range(70, 134)]
+    await settled(lambda: len(heard) == 2)
+    arriving.set()
     await settled(lambda: len(actor.cancelled) == 3)
 
     assert {-2, -3, -4} == set(actor.cancelled)
+    assert [(False, []), (False, [])] == heard[:2]
+    assert 3 == sum(len(numbers) for _, numbers in heard)
+    assert not held.done()
+
+
+async def test_a_message_that_fails_is_told_to_whom_it_carried(actor: Actor, box: Box) -> None:
+    """No call of it waits for an answer that will not come, and those of others go on."""
+    held = asyncio.ensure_future(box.ask(-1))
+    await settled(lambda: actor.begun == [-1])
+    deliver = actor.deliver
+
+    async def failing(
+        session: str, letters: Sequence[Letter[int]], withdrawn: Sequence[int]
+    ) -> str:
+        raise RuntimeError("cannot be sent")
+
+    actor.deliver = failing  # type: ignore[method-assign]
+    ends = await asyncio.gather(box.ask(1), box.ask(2), return_exceptions=True)
+    actor.deliver = deliver  # type: ignore[method-assign]
+
+    assert [RuntimeError] * 2 == [type(end) for end in ends]
+    assert [6] == await asyncio.gather(box.ask(3))
     assert not held.done()
 
 

@@ -61,7 +61,7 @@ async def test_success_is_answered_and_logged() -> None:
 
 @pytest.mark.parametrize("act", [working, failing(DOWN)])
 async def test_an_attempt_is_freed_when_it_ends(act: Act) -> None:
-    """It leaves no cycle for Python's search for garbage, which costs more than the attempt's own work."""
+    """It leaves no cycle behind that Python would have to search for."""
     bench = Bench(act)
     gc.disable()
     try:

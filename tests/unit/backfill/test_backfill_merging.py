@@ -2,6 +2,7 @@
 
 import asyncio
 import subprocess
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -217,15 +218,24 @@ async def test_a_merge_that_is_not_wanted_leaves_no_process(
 
 
 class NotedMerge:
-    """Notes what is asked of it, and when it was made."""
+    """Notes what is asked of it; answers of a router may wait until it is made.
 
-    def __init__(self, router: PagedRouter) -> None:
+    Args:
+        making: is called when it is made.
+
+    """
+
+    def __init__(self, making: Callable[[], object] = lambda: None) -> None:
         self.told: list[str] = []
-        self._router = router
+        self._making = making
+        self._made = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
 
     def __call__(self, *_of: object) -> "NotedMerge":
         """Make it."""
-        self.told.append(f"made after {len(self._router.asked)}")
+        self.told.append("made")
+        self._making()
+        self._loop.call_soon_threadsafe(self._made.set)
         return self
 
     def merge(self) -> None:
@@ -236,41 +246,38 @@ class NotedMerge:
         """Note."""
         self.told.append("closed")
 
+    async def run(self, folder: Path, router: PagedRouter, *, at_once: int = 0) -> JobState | None:
+        """Run a job whose items behind the first `at_once` are answered once this is made."""
 
-async def test_a_merge_is_made_ready_before_the_last_items_end(tmp_path: Path) -> None:
-    """It is done when the last rows are in place, and let go of at the end."""
-    router = PagedRouter()
-    merge = NotedMerge(router)
-    folder = prepared(tmp_path, accounts(30), replace(PLAN, max_in_flight=10))
-    state = await BackfillRun(
-        folder, router.execute, request_of, SteppedClock(), rng=Random(1), merging=merge
-    ).run()
+        async def execute(request: OperationRequest) -> OperationResult:
+            result = await router.execute(request)
+            if len(router.asked) > at_once:
+                await self._made.wait()
+            return result
+
+        run = BackfillRun(folder, execute, request_of, SteppedClock(), rng=Random(1), merging=self)
+        async with asyncio.timeout(30):
+            return await run.run()
+
+
+@pytest.mark.parametrize(("items", "at_once"), [(10, 0), (100, 60)])
+async def test_a_merge_is_made_ready_before_the_last_items_end(
+    tmp_path: Path, items: int, at_once: int
+) -> None:
+    """When all are under way, or as many are left as end in a moment; then it is done, and let go of."""
+    merge = NotedMerge()
+    plan = replace(PLAN, max_in_flight=12)
+    folder = prepared(tmp_path, accounts(items), plan)
+    state = await merge.run(folder, PagedRouter(), at_once=at_once)
 
     assert JobState.DONE is state
-    assert ["made", "merged", "closed"] == [told.split()[0] for told in merge.told]
+    assert ["made", "merged", "closed"] == merge.told
 
 
 async def test_a_paused_job_merges_nothing(tmp_path: Path) -> None:
     """What was made ready for it is let go of."""
-    router = PagedRouter()
-    merge = NotedMerge(router)
-    folder = prepared(tmp_path, accounts(10), PLAN)
-    made = asyncio.Event()
-
-    async def execute(request: OperationRequest) -> OperationResult:
-        result = await router.execute(request)
-        await made.wait()
-        return result
-
-    def making(*of: object) -> NotedMerge:
-        want(tmp_path, PLAN.job_id, JobState.PAUSED)
-        loop.call_soon_threadsafe(made.set)
-        return merge(*of)
-
-    loop = asyncio.get_running_loop()
-    state = await BackfillRun(
-        folder, execute, request_of, SteppedClock(), rng=Random(1), merging=making
-    ).run()
+    merge = NotedMerge(lambda: want(tmp_path, PLAN.job_id, JobState.PAUSED))
+    state = await merge.run(prepared(tmp_path, accounts(10), PLAN), PagedRouter())
 
     assert JobState.PAUSED is state
-    assert ["closed"] == merge.told[1:]
+    assert ["made", "closed"] == merge.told
