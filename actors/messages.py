@@ -14,6 +14,7 @@ from orchestrator.domain import (
     Operation,
     OperationData,
     OperationError,
+    quick_init,
 )
 from orchestrator.resilience import (
     CALL_BUDGET,
@@ -57,6 +58,7 @@ class ExchangeCall:
     sealed_token: bytes = field(repr=False)
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class AccountsCall:
     """Read a connection's accounts.
@@ -80,6 +82,7 @@ class AccountsCall:
         )
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class TransactionsCall:
     """Read a connection's movements; of one account where `account_id` is set.
@@ -120,6 +123,7 @@ class TransactionsCall:
 Call = LinkCall | ExchangeCall | AccountsCall | TransactionsCall
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class AttemptOrder:
     """One attempt to make, with all that its row in the log will tell of the decision.
@@ -170,15 +174,16 @@ class AttemptOrder:
 
     def request(self, endpoint: str | None = None) -> AdmitRequest:
         """What the provider's guard is asked; `endpoint` is that of the first call, once known."""
+        # By place, as this is made twice for every attempt.
         return AdmitRequest(
-            operation=self.operation,
-            institution_id=self.institution_id,
-            connection_id=self.whose,
-            endpoint=endpoint,
-            lane=self.lane,
-            space=self.space_hash,
-            panic=self.panic,
-            extra=self.extra,
+            self.operation,
+            self.institution_id,
+            self.whose,
+            endpoint,
+            self.lane,
+            self.space_hash,
+            self.panic,
+            self.extra,
         )
 
     @property
@@ -199,6 +204,7 @@ class NotAttempted:
     answer: ExchangeData | OperationError
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class AttemptReply:
     """How an order ended, and the provider's health afterwards. Between processes data is encoded."""

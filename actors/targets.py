@@ -22,6 +22,7 @@ from orchestrator.domain import (
     SealedExchange,
     SyncTransactionsParams,
     from_unix,
+    quick_init,
 )
 from orchestrator.identity import Cursor
 from orchestrator.routing import (
@@ -39,6 +40,7 @@ _OVERLAP: Final = dt.timedelta(days=14)
 """How far back another provider re-reads: pending rows live that long."""
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Target:
     """What one request is about.

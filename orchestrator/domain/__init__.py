@@ -2,6 +2,7 @@
 
 from .attempts import SUCCESS, CircuitChange, ConnectionAttempt, RequestRecord
 from .clock import Clock, SystemClock, from_unix
+from .construction import quick_init
 from .encoded import data_wire, decoded_data, encoded_data, typed_result
 from .errors import (
     ConfigurationError,
@@ -139,6 +140,7 @@ __all__ = [
     "encoded_data",
     "from_unix",
     "loads_decimal",
+    "quick_init",
     "rfc3339",
     "to_wire",
     "typed_result",

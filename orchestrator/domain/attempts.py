@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from .construction import quick_init
 from .vocabulary import ErrorScope, Lane, Operation
 
 __all__ = ["SUCCESS", "CircuitChange", "ConnectionAttempt", "RequestRecord"]
@@ -10,6 +11,7 @@ __all__ = ["SUCCESS", "CircuitChange", "ConnectionAttempt", "RequestRecord"]
 SUCCESS = "success"
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class ConnectionAttempt:
     """One operation at one provider: a row of table `attempts`, fields in column order.
@@ -67,6 +69,7 @@ class CircuitChange:
     reason: str
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class RequestRecord:
     """How a whole request ended: a row of table `requests`.

@@ -10,6 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from .construction import quick_init
 from .vocabulary import TransactionCategory
 
 __all__ = [
@@ -43,6 +44,7 @@ class Direction(StrEnum):
     UNKNOWN = "unknown"
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Balances:
     """Balances in the account's currency; None where the provider does not tell."""
@@ -52,6 +54,7 @@ class Balances:
     limit: Decimal | None
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class ProviderAccount:
     """An account as an adapter reads it. `mask` is the last two to four characters of the number."""
@@ -67,6 +70,7 @@ class ProviderAccount:
     as_of: datetime | None
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class ProviderTransaction:
     """A movement as an adapter reads it.
@@ -91,6 +95,7 @@ class ProviderTransaction:
     replaces_provider_transaction_id: str | None = None
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Account:
     """A bank account as callers see it; `account_id` is one across a space's connections."""
@@ -110,6 +115,7 @@ class Account:
     provider_account_id: str
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Transaction:
     """A movement as callers see it; negative `amount` means that money leaves the account."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from .construction import quick_init
 from .params import CreateLinkParams, GetAccountsParams, SyncTransactionsParams
 from .vocabulary import Lane, Operation
 
@@ -22,6 +23,7 @@ class SealedExchange:
     sealed_token: bytes = field(repr=False)
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class OperationRequest:
     """One request for one operation.

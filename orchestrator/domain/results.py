@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from .construction import quick_init
 from .errors import OperationError
 from .records import Account, Transaction
 from .vocabulary import ErrorScope, IneligibilityReason, LinkType, Operation
@@ -69,6 +70,7 @@ class ExchangeData:
     warnings: tuple[str, ...] = ()
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class AccountsData:
     """Answer of `getAccounts`; `stale` marks an honest old answer that awaits a refresh."""
@@ -78,6 +80,7 @@ class AccountsData:
     stale: bool
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class TransactionsData:
     """Answer of `syncTransactions`; `removed` lists transaction ids that are no longer true."""
@@ -92,6 +95,7 @@ class TransactionsData:
 OperationData = LinkData | ExchangeData | AccountsData | TransactionsData
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class EncodedData:
     """An operation's data as the bytes of its JSON, between our own processes; see `encoded.py`."""
@@ -100,6 +104,7 @@ class EncodedData:
     json: bytes = field(repr=False)
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class AttemptSummary:
     """One attempt, as the caller sees it. `outcome` is `success` or an error class."""
@@ -115,6 +120,7 @@ class AttemptSummary:
     hedge: bool = False
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class CandidateSummary:
     """One candidate of a decision: its score, its chance of being first, and why not, if not."""
@@ -126,6 +132,7 @@ class CandidateSummary:
     reason: IneligibilityReason | None
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class DecisionSummary:
     """Which policy ordered the candidates, and how it saw them."""
@@ -135,6 +142,7 @@ class DecisionSummary:
     candidates: tuple[CandidateSummary, ...]
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class OperationResult:
     """The whole answer of one request. Exactly one of `data` and `error` is set.

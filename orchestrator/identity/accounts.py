@@ -7,11 +7,12 @@ mask gives no evidence, and neither do two accounts that look alike: both get an
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from orchestrator.domain import AccountType
+from orchestrator.domain import AccountType, quick_init
 
 __all__ = ["AccountKey", "KnownAccount", "match_accounts"]
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class AccountKey:
     """What of a provider's account counts for matching."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from orchestrator.domain import CircuitState, Lane, Operation
+from orchestrator.domain import CircuitState, Lane, Operation, quick_init
 
 from .circuit_permit import CircuitPermit, CircuitTransition
 from .health_snapshot import GuardRejection
@@ -11,6 +11,7 @@ from .quota import VendorCall
 __all__ = ["AdmitRequest", "GuardPermit", "GuardReport", "Leave", "Served", "Ticket", "Turn"]
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class AdmitRequest:
     """An attempt that is about to make its first call.
@@ -36,6 +37,7 @@ class AdmitRequest:
         return VendorCall(self.endpoint, self.connection_id, self.institution_id, self.lane)
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class GuardPermit:
     """Leave for one attempt and its first call.

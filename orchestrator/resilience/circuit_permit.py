@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from orchestrator.domain import CircuitState, IneligibilityReason, Operation
+from orchestrator.domain import CircuitState, IneligibilityReason, Operation, quick_init
 
 from .board_snapshot import CircuitBlock
 from .permit import Permit, Transition
@@ -26,6 +26,7 @@ class CircuitTransition:
     alarm: bool = False
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class CircuitPermit:
     """Leave of every circuit concerned. Give it back with `CircuitBoard.record`, whatever happens.

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from orchestrator.domain import CircuitState, IneligibilityReason, Operation
+from orchestrator.domain import CircuitState, IneligibilityReason, Operation, quick_init
 
 from .board_snapshot import BoardSnapshot, CircuitBlock
 from .circuit_permit import CircuitTransition
@@ -16,6 +16,7 @@ CALL_BUDGET: Final = "CALL_BUDGET"
 _IN_FLIGHT_RETRY_S: Final = 1.0
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class GuardRejection:
     """No call now, and nothing is held.

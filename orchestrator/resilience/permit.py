@@ -7,7 +7,7 @@ comes back with the verdict. All are frozen and pickle.
 from dataclasses import dataclass
 from enum import StrEnum
 
-from orchestrator.domain import CircuitState, IneligibilityReason
+from orchestrator.domain import CircuitState, IneligibilityReason, quick_init
 
 __all__ = [
     "BreakerSnapshot",
@@ -72,6 +72,7 @@ class Transition:
     reason: str
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Permit:
     """Leave to send one call; give it back with `CircuitBreaker.record`, whatever happens.

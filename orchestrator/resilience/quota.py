@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Final
 
-from orchestrator.domain import Lane
+from orchestrator.domain import Lane, quick_init
 
 __all__ = ["Quota", "QuotaScope", "Reach", "ToldAllowance", "VendorCall"]
 
@@ -65,6 +65,7 @@ class Quota:
         return self.window_s + max(_SLACK_RATIO * self.window_s, least_s)
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class VendorCall:
     """One HTTP call as limits see it.

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from orchestrator.domain import IneligibilityReason
+from orchestrator.domain import IneligibilityReason, quick_init
 
 __all__ = ["Block", "Candidate", "CandidateFacts", "ineligibility"]
 
@@ -20,6 +20,7 @@ class Block:
     by_failures: bool = False
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A provider that could serve this request, through which connection of ours."""
@@ -29,6 +30,7 @@ class Candidate:
     institution_id: str | None = None
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class CandidateFacts:
     """Everything that eligibility looks at, for one provider."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
-from orchestrator.domain import Failure, IneligibilityReason, Operation, OperationError
+from orchestrator.domain import Failure, IneligibilityReason, Operation, OperationError, quick_init
 
 from .eligibility import Candidate
 
@@ -53,6 +53,7 @@ class PlanOptions:
         return options
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Dispatch:
     """Make this attempt.
