@@ -25,7 +25,7 @@ from .results import (
     TransactionsData,
 )
 from .vocabulary import Operation
-from .wire import Json, camel, to_wire
+from .wire import Json, camel, members, to_wire
 
 __all__ = ["data_wire", "decoded_data", "encoded_data", "typed_result"]
 
@@ -35,7 +35,8 @@ _KINDS: Final[Mapping[Operation, type[OperationData]]] = {
     Operation.GET_ACCOUNTS: AccountsData,
     Operation.SYNC_TRANSACTIONS: TransactionsData,
 }
-_TOLD_WHEN_SET: Final = frozenset({"fields", "warnings"})
+_TOLD_WHEN_SET: Final = ("fields", "warnings")
+_AS_WE_TELL: Final = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 
 T = TypeVar("T")
 Reader = Callable[[object], object]
@@ -43,13 +44,20 @@ Reader = Callable[[object], object]
 
 def data_wire(data: OperationData) -> dict[str, Json]:
     """The `data` member of an answer; what few answers have is left out of the others."""
-    told = cast("dict[str, Json]", to_wire(data))
-    return {name: value for name, value in told.items() if value or name not in _TOLD_WHEN_SET}
+    return _told(cast("dict[str, Json]", to_wire(data)))
+
+
+def _told(members_of: dict[str, Json]) -> dict[str, Json]:
+    for name in _TOLD_WHEN_SET:
+        if not members_of.get(name, True):
+            del members_of[name]
+    return members_of
 
 
 def encoded_data(operation: Operation, data: OperationData) -> EncodedData:
-    """The data as bytes."""
-    return EncodedData(operation, orjson.dumps(data_wire(data)))
+    """The data as bytes: those of `data_wire`, made without the objects on the way."""
+    told = _told(cast("dict[str, Json]", members(data)))
+    return EncodedData(operation, orjson.dumps(told, members, _AS_WE_TELL))
 
 
 def decoded_data(data: EncodedData) -> OperationData:
@@ -87,9 +95,9 @@ _READERS: dict[object, Reader] = {
     bool: _itself,
     int: _itself,
     float: _itself,
-    Decimal: lambda value: Decimal(cast("str", value)),
-    dt.datetime: lambda value: dt.datetime.fromisoformat(cast("str", value)),
-    dt.date: lambda value: dt.date.fromisoformat(cast("str", value)),
+    Decimal: cast("Reader", Decimal),
+    dt.datetime: cast("Reader", dt.datetime.fromisoformat),
+    dt.date: cast("Reader", dt.date.fromisoformat),
 }
 
 
@@ -112,7 +120,8 @@ def _made(kind: object) -> Reader:
         each = _reader(get_args(kind)[0])
         return lambda value: tuple(map(each, cast("list[object]", value)))
     if isinstance(kind, type) and issubclass(kind, Enum):
-        return kind
+        # Quicker than a call of the class.
+        return {member.value: member for member in kind}.__getitem__
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         return _record(kind)
     raise TypeError(f"{kind} has no way back from the wire")

@@ -53,4 +53,6 @@ def decimal_or_none(value: object) -> Decimal | None:
 
 def decimal_text(value: Decimal) -> str:
     """A Decimal in plain notation, as it travels on the wire ("-12.30", never "1E+2")."""
-    return format(value, "f")
+    text = str(value)
+    # With an exponent only where the value is very large or small: the quick way serves most.
+    return format(value, "f") if "E" in text else text

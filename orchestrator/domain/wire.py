@@ -6,11 +6,11 @@ from collections.abc import Callable
 from decimal import Decimal
 from enum import Enum
 from operator import attrgetter
-from typing import Final, cast, get_args, get_type_hints
+from typing import Any, Final, cast, get_args, get_type_hints
 
 from .money import decimal_text
 
-__all__ = ["Json", "camel", "rfc3339", "to_wire"]
+__all__ = ["Json", "camel", "members", "rfc3339", "to_wire"]
 
 _PLAIN: Final = (str, bool, int, float, type(None))
 
@@ -29,16 +29,39 @@ def camel(name: str) -> str:
     return first + "".join(part[:1].upper() + part[1:] for part in rest)
 
 
-def _record(kind: type) -> Callable[[object], Json]:
+def members(value: object) -> Json:
+    """What a value that JSON does not know is on the wire, with its members as they are.
+
+    For an encoder that asks again for each of these.
+
+    Raises:
+        TypeError: a type that has no place on the wire.
+
+    """
+    kind = type(value)
+    shallow = _SHALLOW.get(kind)
+    if shallow is None:
+        shallow = _SHALLOW[kind] = _members_of(kind)
+    return shallow(value)
+
+
+def _members_of(kind: type) -> Callable[[object], Json]:
+    if not dataclasses.is_dataclass(kind):
+        raise TypeError(f"{kind.__name__} has no place on the wire")
     names = [field.name for field in dataclasses.fields(kind)]
     wires = [camel(name) for name in names]
+    # Twice the first: of one name alone it would answer no tuple.
+    values_of: Callable[[object], tuple[Json, ...]] = attrgetter(*names, names[0])
+    return lambda value: dict(zip(wires, values_of(value), strict=False))
+
+
+def _record(kind: type) -> Callable[[object], Json]:
     hints = get_type_hints(kind)
     # What JSON has itself needs no rendering; most fields are such.
-    rendered = [wire for name, wire in zip(names, wires, strict=True) if not _is_plain(hints[name])]
-    values_of: Callable[[object], tuple[Json, ...]] = attrgetter(*names, names[0])
+    rendered = [camel(f.name) for f in dataclasses.fields(kind) if not _is_plain(hints[f.name])]
 
     def render(value: object) -> Json:
-        told = dict(zip(wires, values_of(value), strict=False))
+        told = cast("dict[str, Json]", members(value))
         for wire in rendered:
             told[wire] = to_wire(told[wire])
         return told
@@ -59,10 +82,13 @@ def _mapping(value: object) -> Json:
     return {str(key): to_wire(item) for key, item in cast("dict[object, object]", value).items()}
 
 
+_SHALLOW: dict[type, Callable[[Any], Json]] = {
+    Decimal: decimal_text,
+    dt.datetime: rfc3339,
+    dt.date: dt.date.isoformat,
+}
 _RENDERERS: dict[type, Callable[[object], Json]] = {
-    Decimal: lambda value: decimal_text(cast("Decimal", value)),
-    dt.datetime: lambda value: rfc3339(cast("dt.datetime", value)),
-    dt.date: lambda value: cast("dt.date", value).isoformat(),
+    **_SHALLOW,
     tuple: _rows,
     list: _rows,
     dict: _mapping,
