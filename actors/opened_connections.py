@@ -5,7 +5,7 @@ The only place that opens a credential. Nothing of it leaves this process.
 
 import json
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -125,12 +125,13 @@ class OpenedConnections:
         """Let a connection go, as its credential has changed or ended."""
         self._kept.pop(connection_id, None)
 
-    async def match(self, opened: OpenedConnection, accounts: Iterable[ProviderAccount]) -> None:
+    async def match(self, opened: OpenedConnection, accounts: Collection[ProviderAccount]) -> None:
         """Learn our ids of the accounts that a connection shows."""
+        if all(a.provider_account_id in opened.account_ids for a in accounts):
+            return
         keys = tuple(
             AccountKey(a.provider_account_id, a.type, a.currency, a.mask) for a in accounts
         )
-        if any(key.provider_account_id not in opened.account_ids for key in keys):
-            opened.account_ids.update(
-                await self._vault.match_accounts(opened.connection_id, keys, self._clock.unix_s())
-            )
+        opened.account_ids.update(
+            await self._vault.match_accounts(opened.connection_id, keys, self._clock.unix_s())
+        )

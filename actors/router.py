@@ -203,9 +203,10 @@ class RouterDesk:
         finally:
             for asked in fresh:
                 asked.asking.close()
-            for asking in under_way:
-                asking.cancel()
-            await asyncio.gather(*under_way, return_exceptions=True)
+            if under_way:
+                for asking in under_way:
+                    asking.cancel()
+                await asyncio.gather(*under_way, return_exceptions=True)
 
     def _ask(self, step: Dispatch, decided: Decided, target: Target, story: RequestStory) -> _Asked:
         order = self._order(step, decided, target, story)

@@ -102,6 +102,9 @@ def optional_decimal(row: Payload, name: str) -> Decimal | None:
         raise malformed(f"{name} is no decimal number") from None
     if value is None:
         return None
+    plain = str(value)
+    if len(plain) <= _LARGEST_EXPONENT and "E" not in plain:
+        return value  # as most are: so short a text without an exponent is within the bounds
     exponent = value.as_tuple().exponent
     if not isinstance(exponent, int) or exponent < -_LARGEST_EXPONENT:
         raise malformed(f"{name} is no amount")

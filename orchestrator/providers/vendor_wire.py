@@ -14,7 +14,6 @@ from httpx_aiohttp.transport import map_aiohttp_exceptions
 __all__ = ["AiohttpWire", "VendorAnswer", "Wire", "timeout_of"]
 
 _CONNECT_TIMEOUT_S: Final = 5.0
-_CHUNK_BYTES: Final = 64 * 1024
 _MOST_KEPT: Final = 1_000
 
 
@@ -58,9 +57,13 @@ class _Body(httpx.AsyncByteStream):
         self._response = response
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        with map_aiohttp_exceptions():
-            async for chunk in self._response.content.iter_chunked(_CHUNK_BYTES):
+        content = self._response.content
+        try:
+            while chunk := await content.readany():
                 yield chunk
+        except aiohttp.ClientError:
+            with map_aiohttp_exceptions():
+                raise
 
     async def aclose(self) -> None:
         """Give the connection back, or cut it where something is left on it."""
@@ -84,7 +87,7 @@ class AiohttpWire:
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, *, silence_s: float
     ) -> VendorAnswer:
         """See `Wire`."""
-        with map_aiohttp_exceptions():
+        try:
             response = await self._opened().request(
                 method,
                 url,
@@ -93,6 +96,9 @@ class AiohttpWire:
                 allow_redirects=False,
                 timeout=self._timeout(silence_s),
             )
+        except aiohttp.ClientError:
+            with map_aiohttp_exceptions():
+                raise
         return VendorAnswer(response.status, response.raw_headers, _Body(response))
 
     async def aclose(self) -> None:
