@@ -18,7 +18,7 @@ from orchestrator.backfill import JobStanding, job_folder, standing
 
 __all__ = ["run"]
 
-_ITEMS: Final = 10_000
+_ITEMS: Final = 50_000
 _SPACES: Final = 64
 _IN_FLIGHT: Final = 512
 _DEADLINE_MS: Final = 120_000

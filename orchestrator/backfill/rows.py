@@ -66,6 +66,9 @@ class Page:
 
 
 def _fits(amount: Decimal) -> bool:
+    plain = str(amount)
+    if len(plain) <= _MONEY_DECIMALS and "E" not in plain and amount.is_finite():
+        return True  # as most do: so short a text without an exponent has no digit too many
     exponent = amount.as_tuple().exponent
     return (
         isinstance(exponent, int)

@@ -103,6 +103,10 @@ class EncodedData:
     operation: Operation
     json: bytes = field(repr=False)
 
+    def __reduce__(self) -> tuple[type["EncodedData"], tuple[object, ...]]:
+        """Pickle as a call, which is quicker than by state."""
+        return EncodedData, (self.operation, self.json)
+
 
 @quick_init
 @dataclass(frozen=True, slots=True)
