@@ -45,7 +45,7 @@ def members(value: object) -> Json:
     return shallow(value)
 
 
-def _members_of(kind: type) -> Callable[[object], Json]:
+def _members_of(kind: type) -> Callable[[object], dict[str, Json]]:
     if not dataclasses.is_dataclass(kind):
         raise TypeError(f"{kind.__name__} has no place on the wire")
     names = [field.name for field in dataclasses.fields(kind)]
@@ -56,12 +56,13 @@ def _members_of(kind: type) -> Callable[[object], Json]:
 
 
 def _record(kind: type) -> Callable[[object], Json]:
+    shallow = _members_of(kind)
     hints = get_type_hints(kind)
     # What JSON has itself needs no rendering; most fields are such.
     rendered = [camel(f.name) for f in dataclasses.fields(kind) if not _is_plain(hints[f.name])]
 
     def render(value: object) -> Json:
-        told = cast("dict[str, Json]", members(value))
+        told = shallow(value)
         for wire in rendered:
             told[wire] = to_wire(told[wire])
         return told
@@ -114,6 +115,4 @@ def to_wire(value: object) -> Json:
 def _renderer(kind: type) -> Callable[[object], Json]:
     if issubclass(kind, Enum):
         return lambda value: str(cast("Enum", value)._value_)
-    if not dataclasses.is_dataclass(kind):
-        raise TypeError(f"{kind.__name__} has no place on the wire")
     return _record(kind)
