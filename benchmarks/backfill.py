@@ -19,6 +19,7 @@ from orchestrator.backfill import JobStanding, job_folder, standing
 __all__ = ["run"]
 
 _ITEMS: Final = 50_000
+_ITEMS_OF_SHORT_JOB: Final = 10_000
 _SPACES: Final = 64
 _IN_FLIGHT: Final = 512
 _DEADLINE_MS: Final = 120_000
@@ -40,34 +41,40 @@ max_in_flight_backfill = {_IN_FLIGHT}
 
 def run(setting: Setting) -> Result:
     """Measure; see the module."""
-    items = setting.sized(_ITEMS, 200)
-    jobs: list[float] = []
-    bare: list[float] = []
+    sizes = (setting.sized(_ITEMS, 200), setting.sized(_ITEMS_OF_SHORT_JOB, 100))
+    jobs: dict[int, list[float]] = {items: [] for items in sizes}
+    bare: dict[int, list[float]] = {items: [] for items in sizes}
     with ExitStack() as stack:
         vendor = stack.enter_context(upstream(setting.folder / "upstream"))
         setting.progress("starting the system")
         system = stack.enter_context(served(setting.folder / "system", vendor, _CONFIG))
         setting.progress(f"linking {_SPACES} spaces")
-        path = setting.folder / "items.parquet"
-        items_of(connections(system, system.link(_SPACES)), items).to_parquet(path)
-        for number in range(setting.runs + 1):
-            setting.progress("warming" if number == 0 else f"run {number} of {setting.runs}")
-            rate = _job_per_s(system, path, f"run-{number}")
-            if number:
-                jobs.append(rate)
-                bare.append(_bare_per_s(f"{vendor}/accounts/get", items))
+        spaces = connections(system, system.link(_SPACES))
+        for items in sizes:
+            path = setting.folder / f"{items}-items.parquet"
+            items_of(spaces, items).to_parquet(path)
+            for number in range(setting.runs + 1):
+                at = "warming" if number == 0 else f"run {number} of {setting.runs}"
+                setting.progress(f"{items:,} items: {at}")
+                rate = _job_per_s(system, path, f"{items}-items-{number}")
+                if number:
+                    jobs[items].append(rate)
+                    bare[items].append(_bare_per_s(f"{vendor}/accounts/get", items))
     few, many = setting.sized(_FEW_ITEMS, 100), setting.sized(_MANY_ITEMS, 2_000)
     setting.progress(f"memory with {few:,} items, and {many:,}")
     small = _alone(setting.folder / "few", few)
     large = _alone(setting.folder / "many", many)
     return Result(
         (
-            Figure(
-                "items of a backfill, getAccounts",
-                "1/s",
-                tuple(jobs),
-                Floor("bare httpx loop", tuple(bare)),
-                Reach.ratio_at_least(_REACH),
+            *(
+                Figure(
+                    f"items of a backfill of {items:,}, getAccounts",
+                    "1/s",
+                    tuple(jobs[items]),
+                    Floor("bare httpx loop", tuple(bare[items])),
+                    Reach.ratio_at_least(_REACH),
+                )
+                for items in sizes
             ),
             *(
                 Figure(
